@@ -1,0 +1,95 @@
+# `make` alone tells what there is. Works as any user; only Debian packages ask for root or sudo, see test/debian.sh.
+
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?= etc/sipd.conf
+BIN := $(VENV)/bin
+PIP := python -m pip --quiet --disable-pip-version-check --no-input
+
+# The real programs that test/interop and bench/ talk to. `make test PEERS=` installs none.
+PEERS ?= baresip-core bind9 iproute2 kamailio knot linphone-cli logrotate mandoc sip-tester tshark util-linux
+BENCH_PEERS ?= kamailio sip-tester
+# A user agent as a Python extension. It is GPL and brings its own libraries: an environment of its own.
+PJSUA2 := pjsua2-python==2.15.1.post1
+PEERS_VENV := .venv-peers
+
+# Debian keeps daemons where the PATH of ordinary users does not lead.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: help run test lint bench bench-large soak man clean peers bench-peers
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make run          start the server with $(CONFIG) in the foreground"
+	@echo "make test         check style and types, then run all tests"
+	@echo "make lint         check style and types only"
+	@echo "make man          write man/sipd.conf.5 from the declarations of the directives"
+	@echo "make bench        measure the cost of a call beside Kamailio; also: make bench-large, make soak"
+	@echo "make clean        remove what make made; the server's own var/ stays"
+
+run: $(VENV)/run.stamp
+	@echo "Starting sipproxy with $(CONFIG), Listen $$(sed -n 's/^[[:space:]]*[Ll]isten[[:space:]]*//p' $(CONFIG) | paste -sd ' ' -)"
+	@echo "Next: register two telephones at this machine and call one from the other (README.md). Stop: Ctrl-C."
+	@exec $(BIN)/twistd --nodaemon --pidfile= sipproxy -c $(CONFIG)
+
+test: lint peers
+	@$(BIN)/python -m test.runner
+
+lint: $(VENV)/test.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/test.stamp bench-peers
+	@$(BIN)/python bench/run.py bench
+
+bench-large: $(VENV)/test.stamp bench-peers
+	@$(BIN)/python bench/run.py large
+
+soak: $(VENV)/test.stamp bench-peers
+	@$(BIN)/python bench/run.py soak
+
+man: $(VENV)/run.stamp
+	@mkdir -p man
+	@$(BIN)/python -m sipproxy.modules > man/sipd.conf.5.tmp
+	@mv man/sipd.conf.5.tmp man/sipd.conf.5
+
+clean:
+	@rm -rf $(VENV) $(PEERS_VENV) _trial_temp* .hypothesis .mypy_cache .ruff_cache build dist *.egg-info
+	@rm -f man/*.tmp twisted/plugins/dropin.cache
+	@find sipproxy test twisted docs bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is younger than what it was made from, so that the second run does nothing.
+$(VENV)/made.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or later is needed; name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh test/debian.sh python3-venv
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	    { echo "$(PYTHON) cannot make virtual environments; on Debian: apt install python3-venv" >&2; exit 1; }
+	@echo "Making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/made.stamp setup.cfg pyproject.toml
+	@echo "Installing sipproxy and what it needs into $(VENV)"
+	@$(BIN)/$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	@echo "Installing what the tests need into $(VENV)"
+	@$(BIN)/$(PIP) install --editable '.[test]'
+	@touch $@
+
+peers:
+	@[ -z "$(PEERS)" ] || sh test/debian.sh $(PEERS)
+	@[ -z "$(PEERS)" ] || [ -e $(PEERS_VENV)/made.stamp ] || $(MAKE) --no-print-directory $(PEERS_VENV)/made.stamp || \
+	    echo "No $(PJSUA2) for this Python: its tests are skipped" >&2
+
+$(PEERS_VENV)/made.stamp: $(VENV)/made.stamp
+	@echo "Installing $(PJSUA2) into $(PEERS_VENV)"
+	@$(PYTHON) -m venv --clear $(PEERS_VENV)
+	@$(PEERS_VENV)/bin/$(PIP) install --only-binary :all: $(PJSUA2)
+	@touch $@
+
+bench-peers:
+	@[ -z "$(BENCH_PEERS)" ] || sh test/debian.sh $(BENCH_PEERS)
