@@ -1,0 +1,59 @@
+"""Configuration: declarations, the reader of C{sipd.conf}, checks, and the manual page.
+
+Knows no directive itself: each module of the server declares its own (see
+L{sipproxy.config.directives}), and L{load} is given the modules.
+"""
+
+from sipproxy.config.addresses import Listen, address_port, host, hosts, listen, networks
+from sipproxy.config.directives import Block, Computed, Directive, Module
+from sipproxy.config.kinds import (
+    Kind,
+    WrongValueError,
+    each,
+    joined,
+    milliseconds,
+    on_off,
+    one_of,
+    path,
+    repeated,
+    seconds,
+    text,
+    whole,
+    words,
+)
+from sipproxy.config.manpage import manual
+from sipproxy.config.problems import ConfigError, Position, Problem
+from sipproxy.config.settings import Section, Settings, load
+
+__all__ = [
+    "Block",
+    "Computed",
+    "ConfigError",
+    "Directive",
+    "Kind",
+    "Listen",
+    "Module",
+    "Position",
+    "Problem",
+    "Section",
+    "Settings",
+    "WrongValueError",
+    "address_port",
+    "each",
+    "host",
+    "hosts",
+    "joined",
+    "listen",
+    "load",
+    "manual",
+    "milliseconds",
+    "networks",
+    "on_off",
+    "one_of",
+    "path",
+    "repeated",
+    "seconds",
+    "text",
+    "whole",
+    "words",
+]
