@@ -1,0 +1,1 @@
+"""Tests of sipproxy.message: octets to values and back."""
