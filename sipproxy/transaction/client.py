@@ -1,0 +1,193 @@
+"""Client transactions: a request that was sent, until it needs no more care (RFC 3261 17.1, RFC 6026)."""
+
+from collections.abc import Callable
+
+from sipproxy.interfaces import Address
+from sipproxy.message import Response
+from sipproxy.transaction.hop import make_ack, make_cancel
+from sipproxy.transaction.machines import (
+    CALLING,
+    INVITE_CLIENT,
+    NON_INVITE_CLIENT,
+    TERMINATED,
+    TRANSPORT_ERROR,
+    TRYING,
+    response_input,
+)
+from sipproxy.transaction.step import Compiled, compile_table
+from sipproxy.transaction.timers import Timer, TimerValues, TimerWheel
+from sipproxy.transaction.users import ClientUser, Sender
+
+
+class ClientTransaction:
+    """One request at one next hop.
+
+    @ivar branch: branch of its topmost Via
+    @ivar sent: the octets that were sent
+    @ivar destination: where to
+    @ivar state: name of its state
+    @ivar user: who sent it, None behind the end
+    """
+
+    __slots__ = (
+        "_interval",
+        "_lasting",
+        "_left",
+        "_machine",
+        "_on_end",
+        "_quiet",
+        "_retransmit",
+        "_values",
+        "_wheel",
+        "branch",
+        "destination",
+        "is_invite",
+        "point",
+        "sent",
+        "state",
+        "user",
+    )
+
+    def __init__(
+        self,
+        branch: bytes,
+        sent: bytes,
+        is_invite: bool,
+        point: Sender,
+        destination: Address,
+        user: ClientUser,
+        wheel: TimerWheel,
+        values: TimerValues,
+        on_end: "Callable[[ClientTransaction], None]",
+    ) -> None:
+        self.branch = branch
+        self.sent = sent
+        self.is_invite = is_invite
+        self.point = point
+        self.destination = destination
+        self.user: ClientUser | None = user
+        self._wheel = wheel
+        self._values = values
+        self._on_end = on_end
+        self._interval = values.t1
+        self._left = 0.0
+        self._quiet = False
+        self._retransmit: Timer | None = None
+        self._lasting: Timer | None = None
+        self._machine: Compiled = _INVITE if is_invite else _NON_INVITE
+        self.state = CALLING if is_invite else TRYING
+
+    def __repr__(self) -> str:
+        return f"<ClientTransaction {self.branch.decode('ascii', 'replace')} {self.state}>"
+
+    def start(self) -> None:
+        """Send the request; timers A and B, or E and F, begin."""
+        # Timer B or F is what is left when a retransmission would come behind it: one running timer serves both.
+        self._left = self._values.timeout
+        self._retransmit = self._wheel.start(self._interval, self._resend_due, self._interval)
+        self.point.write(self.sent, self.destination)
+
+    def receive(self, response: Response) -> None:
+        """Take a response that matches."""
+        self._step(response_input(response.status), response)
+
+    def transport_error(self, reason: str) -> None:
+        """Take the news that the request could not be delivered (RFC 3261 17.1.4)."""
+        self._step(TRANSPORT_ERROR, reason)
+
+    def cancel_bytes(self) -> bytes:
+        """Give the CANCEL for the request (RFC 3261 9.1)."""
+        return make_cancel(self.sent)
+
+    def stop_resending(self) -> None:
+        """Send no further copy of the request; a response is still taken, until timer B or F."""
+        self._quiet = True
+
+    def abandon(self) -> None:
+        """End at once; nobody is told."""
+        if self.state != TERMINATED:
+            self.stop_timers(None)
+            self.state = TERMINATED
+            self._on_end(self)
+
+    def _step(self, what: str, argument: Response | str | None = None) -> None:
+        actions, self.state = self._machine[self.state, what]
+        for action in actions:
+            action(self, argument)
+        if self.state == TERMINATED:
+            self.stop_timers(None)
+            self._on_end(self)
+
+    # Actions, named in the tables.
+
+    def resend_doubled(self, _: object) -> None:
+        """Timer A: 2*T1, 4*T1, ... (17.1.1.2)."""
+        self._interval *= 2
+        self._resend()
+
+    def resend_capped(self, _: object) -> None:
+        """Timer E in Trying: min(2*interval, T2) (17.1.2.2)."""
+        self._interval = min(2 * self._interval, self._values.t2)
+        self._resend()
+
+    def resend_t2(self, _: object) -> None:
+        """Timer E in Proceeding: T2 (17.1.2.2)."""
+        self._interval = self._values.t2
+        self._resend()
+
+    def _resend(self) -> None:
+        delay = min(self._interval, self._left)
+        self._retransmit = self._wheel.start(delay, self._resend_due, delay)
+        if not self._quiet:
+            self.point.write(self.sent, self.destination)
+
+    def _resend_due(self, waited: float) -> None:
+        self._left -= waited
+        if self._left > 0:
+            self._step("timer a" if self.is_invite else "timer e")
+        else:
+            self._step("timer b" if self.is_invite else "timer f")
+
+    def stop_timers(self, _: object) -> None:
+        """Stop what runs."""
+        if self._retransmit is not None:
+            self._retransmit.cancel()
+            self._retransmit = None
+        if self._lasting is not None:
+            self._lasting.cancel()
+            self._lasting = None
+
+    def start_timer_d(self, _: object) -> None:
+        """Wait for retransmissions of a failure (17.1.1.2)."""
+        self._lasting = self._wheel.start(self._values.timer_d, self._step, "timer d")
+
+    def start_timer_m(self, _: object) -> None:
+        """Wait for further 2xx (RFC 6026 7.2)."""
+        self._lasting = self._wheel.start(self._values.timeout, self._step, "timer m")
+
+    def start_timer_k(self, _: object) -> None:
+        """Wait for retransmissions of a final response (17.1.2.2)."""
+        self._lasting = self._wheel.start(self._values.t4, self._step, "timer k")
+
+    def send_ack(self, response: Response) -> None:
+        """Acknowledge a failure (17.1.1.3)."""
+        self.point.write(make_ack(self.sent, response), self.destination)
+
+    def pass_up(self, response: Response) -> None:
+        """Hand a response to the user."""
+        if self.user is not None:
+            self.user.response_received(self, response)
+
+    def tell_timeout(self, _: object) -> None:
+        """Tell the user that nobody answered."""
+        if self.user is not None:
+            self.user.timed_out(self)
+
+    def tell_transport(self, reason: str) -> None:
+        """Tell the user that the request did not arrive."""
+        if self.user is not None:
+            self.user.transport_failed(self, reason)
+
+
+_INVITE = compile_table(INVITE_CLIENT, ClientTransaction)
+_NON_INVITE = compile_table(NON_INVITE_CLIENT, ClientTransaction)

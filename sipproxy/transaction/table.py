@@ -1,0 +1,210 @@
+"""The live transactions, and which message belongs to which (RFC 3261 17.1.3, 17.2.3, 9.2).
+
+Two dictionaries and two keys. Parsing, meaning and policy are elsewhere.
+"""
+
+from random import Random
+from typing import Generic, TypeVar
+
+from sipproxy.errors import SipParseError, UnavailableError
+from sipproxy.interfaces import Address
+from sipproxy.message import Request, Response, make_response
+from sipproxy.transaction.client import ClientTransaction
+from sipproxy.transaction.machines import ACCEPTED
+from sipproxy.transaction.server import ServerTransaction
+from sipproxy.transaction.timers import TimerValues, TimerWheel
+from sipproxy.transaction.users import ClientUser, Sender, ServerUser, TransactionUser
+from sipproxy.transaction.via import matching_key, response_destination, server_key, stamp
+
+P = TypeVar("P", bound=Sender)
+
+
+class TransactionTable(Generic[P]):
+    """All live transactions of one server.
+
+    @ivar limit: how many there may be (MaxTransactions)
+    @ivar user: the core, told of what begins no known transaction
+    @ivar retransmissions: how many requests and responses were seen again
+    """
+
+    def __init__(
+        self, wheel: TimerWheel, values: TimerValues, limit: int, random: Random, user: TransactionUser[P]
+    ) -> None:
+        self.limit = limit
+        self.user = user
+        self.retransmissions = 0
+        self._wheel = wheel
+        self._values = values
+        self._random = random
+        self._servers: dict[tuple[object, ...], ServerTransaction] = {}
+        self._clients: dict[tuple[bytes, bool], ClientTransaction] = {}
+        self._looked_up: tuple[Request | None, tuple[object, ...]] = (None, ())
+
+    def __len__(self) -> int:
+        return len(self._servers) + len(self._clients)
+
+    @property
+    def servers(self) -> int:
+        """How many server transactions are live."""
+        return len(self._servers)
+
+    # Received messages.
+
+    def receive_request(self, request: Request, source: Address, point: P) -> None:
+        """Take a request from the network.
+
+        @raise SipParseError: what matching needs cannot be read
+        """
+        stamp(request, source)
+        if request.method == b"CANCEL":
+            self._receive_cancel(request, source, point)
+            return
+        key = server_key(request)
+        transaction = self._servers.get(key)
+        if request.method == b"ACK":
+            self._receive_ack(transaction, request, source, point)
+        elif transaction is not None:
+            self.retransmissions += 1
+            transaction.receive_again()
+        else:
+            # The core asks for a server transaction of this very request next; its key is known.
+            self._looked_up = (request, key)
+            self.user.request_received(request, source, point)
+
+    def _receive_ack(self, transaction: ServerTransaction | None, request: Request, source: Address, point: P) -> None:
+        # RFC 6026 7.1: an ACK in Accepted is for a 2xx: the TU's.
+        if transaction is None or transaction.state == ACCEPTED:
+            self.user.ack_received(request, source, point)
+        else:
+            transaction.receive_ack()
+
+    def _receive_cancel(self, request: Request, source: Address, point: P) -> None:
+        again = self._servers.get(server_key(request))
+        if again is not None:
+            self.retransmissions += 1
+            again.receive_again()
+            return
+        invite = self._servers.get(matching_key(request, b"INVITE"))
+        if invite is None or invite.user is None:
+            self.user.cancel_received(request, source, point)
+            return
+        # 9.2: answered at once, whatever becomes of the INVITE, with the To tag of its responses.
+        transaction = self._add_server(request, source, point, None)
+        transaction.respond(200, make_response(request, 200, to_tag=invite.to_tag))
+        invite.user.cancelled(invite, request)
+
+    def receive_response(self, response: Response, source: Address, point: P) -> None:
+        """Take a response from the network.
+
+        @raise SipParseError: what matching needs cannot be read
+        """
+        transaction = self._clients.get(_client_key(response))
+        if transaction is None:
+            self.user.stray_response(response, source, point)
+        else:
+            transaction.receive(response)
+
+    def failed(self, datagram: bytes, reason: str) -> None:
+        """Take the news that a datagram which we sent was refused (ICMP)."""
+        branch, is_cancel = _branch_of(datagram)
+        transaction = self._clients.get((branch, is_cancel))
+        if transaction is not None:
+            transaction.transport_error(reason)
+
+    # New transactions.
+
+    def create_server(
+        self, request: Request, source: Address, point: Sender, user: ServerUser | None
+    ) -> ServerTransaction:
+        """Begin a server transaction.
+
+        @raise UnavailableError: MaxTransactions are live
+        """
+        if len(self) >= self.limit:
+            raise UnavailableError(b"Too Many Transactions", retry_after=10)
+        return self._add_server(request, source, point, user)
+
+    def _add_server(
+        self, request: Request, source: Address, point: Sender, user: ServerUser | None
+    ) -> ServerTransaction:
+        looked_up, key = self._looked_up
+        if looked_up is not request:
+            key = server_key(request)
+        transaction = ServerTransaction(
+            key,
+            request,
+            source,
+            response_destination(request.via, source),
+            point,
+            self._random,
+            self._wheel,
+            self._values,
+            self._server_ended,
+        )
+        transaction.user = user
+        self._servers[key] = transaction
+        return transaction
+
+    def create_client(
+        self, branch: bytes, sent: bytes, method: bytes, point: Sender, destination: Address, user: ClientUser
+    ) -> ClientTransaction:
+        """Begin a client transaction and send its request."""
+        transaction = ClientTransaction(
+            branch,
+            sent,
+            method == b"INVITE",
+            point,
+            destination,
+            user,
+            self._wheel,
+            self._values,
+            self._client_ended,
+        )
+        self._clients[branch.lower(), method == b"CANCEL"] = transaction
+        transaction.start()
+        return transaction
+
+    def create_cancel(self, client: ClientTransaction, user: ClientUser) -> None:
+        """Begin the client transaction of the CANCEL for a request, where there is none yet (RFC 3261 9.1)."""
+        if (client.branch.lower(), True) not in self._clients:
+            self.create_client(client.branch, client.cancel_bytes(), b"CANCEL", client.point, client.destination, user)
+
+    def stop(self) -> None:
+        """End all transactions in silence."""
+        for server in list(self._servers.values()):
+            server.abandon()
+        for client in list(self._clients.values()):
+            client.abandon()
+
+    def _server_ended(self, transaction: ServerTransaction) -> None:
+        del self._servers[transaction.key]
+        transaction.user = None  # a ring of references would wait for the garbage collector
+
+    def _client_ended(self, transaction: ClientTransaction) -> None:
+        # A CANCEL has the branch of its INVITE.
+        self._clients.pop((transaction.branch.lower(), transaction.sent.startswith(b"CANCEL ")), None)
+        transaction.user = None
+
+
+def _client_key(response: Response) -> tuple[bytes, bool]:
+    """Give the key of a response: the branch of the topmost Via, and whether it answers a CANCEL (17.1.3)."""
+    names = response.names
+    if "cseq" not in names or "via" not in names:
+        raise SipParseError(b"Missing CSeq Or Via")
+    is_cancel = response.lines[names.index("cseq")].rstrip()[-7:] in (b" CANCEL", b"\tCANCEL")
+    # Most peers give our Via back as we wrote it; whatever else they make of it, the long way reads it.
+    line = response.lines[names.index("via")]
+    at = line.find(b";branch=")
+    if at < 0 or b'"' in line:
+        return response.via.branch.lower(), is_cancel
+    return line[at + 8 :].partition(b",")[0].partition(b";")[0].strip().lower(), is_cancel
+
+
+def _branch_of(datagram: bytes) -> tuple[bytes, bool]:
+    """Find the branch of a request that we wrote; the topmost Via is the first line with a branch."""
+    at = datagram.find(b";branch=")
+    end = datagram.find(b"\r\n", at)
+    if at < 0 or datagram.startswith(b"SIP/"):
+        return b"", False
+    branch = datagram[at + 8 : end].partition(b";")[0].partition(b",")[0]
+    return branch.lower(), datagram.startswith(b"CANCEL ")
