@@ -1,0 +1,1 @@
+"""Databases: read from memory, changed durably, each with a feed of its changes."""
