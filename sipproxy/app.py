@@ -1,0 +1,272 @@
+"""The composition root: a configuration in, a MultiService out.
+
+The only place that knows concrete classes. C{make_service} is for embedders
+and for C{twistd} alike; see docs/embedding.md.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import Any
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger, globalLogPublisher
+from twisted.python.failure import Failure
+
+from sipproxy import directives
+from sipproxy.config import Settings, load
+from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
+from sipproxy.databases.registry_sqlite import SqliteStore
+from sipproxy.databases.static import STATIC_REGISTRATION, WithStatic, by_aor
+from sipproxy.errors import StoreError
+from sipproxy.interfaces import INetwork, IOutcomeObserver, IRegistry, IResolver
+from sipproxy.logs import Logs, open_logs
+from sipproxy.logs import directives as log_directives
+from sipproxy.modules import MODULES, PROXY_DOMAIN
+from sipproxy.net.settings import configured_resolver
+from sipproxy.net.udp import UdpNetwork
+from sipproxy.proxy.core import Core
+from sipproxy.proxy.generation import Generation
+from sipproxy.proxy.identity import Identity
+from sipproxy.proxy.points import Points
+from sipproxy.proxy.settings import Policy
+from sipproxy.proxy.targets import Location
+from sipproxy.registrar.bindings import Policy as RegistrarPolicy
+from sipproxy.registrar.registrar import DEFAULT_EXPIRES, MAX_CONTACTS, MAX_EXPIRES, MIN_EXPIRES, Registrar
+from sipproxy.routing import RoutingChain
+from sipproxy.routing.direct import DirectRouter
+from sipproxy.server import SipService, make_folders, own_hosts
+from sipproxy.services import RoutingService, TranslationService
+from sipproxy.transaction import TimerWheel
+from sipproxy.translation import TranslationChain
+from sipproxy.translation.registry import REGISTRY, RegistryTranslator
+
+log = Logger(namespace="mod_sip")
+
+
+def load_settings(path: str | Path) -> Settings:
+    """Read a configuration file.
+
+    @raise sipproxy.config.ConfigError: with all that is wrong in it
+    """
+    return load(Path(path), MODULES, os.environ, directives.SERVER_ROOT)
+
+
+def settings_of(values: Mapping[str, Any]) -> Settings:
+    """Make settings from directives and their texts, as they would stand in sipd.conf.
+
+    @param values: text, or a list of texts for a directive that may be repeated
+    @raise sipproxy.config.ConfigError: with all that is wrong in it
+    """
+    return Settings.of(MODULES, values, Path.cwd(), directives.SERVER_ROOT)
+
+
+class LogService(Service):
+    """The logs; the first service to start and the last to stop."""
+
+    def __init__(self, logs: Logs) -> None:
+        self.setName("logs")
+        self.logs = logs
+
+        self._attached = False
+
+    def attach(self) -> None:
+        """Take the events of twisted.logger; a second call does nothing."""
+        if not self._attached:
+            self._attached = True
+            globalLogPublisher.addObserver(self.logs.error_observer)
+
+    def stopService(self) -> None:
+        """Write what waits and close."""
+        super().stopService()
+        if self._attached:
+            globalLogPublisher.removeObserver(self.logs.error_observer)
+        self.logs.close()
+
+
+class RegistryService(Service):
+    """The registry database.
+
+    @ivar loaded: fires with None once all bindings are in memory
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self.setName("registry")
+        self.registry = registry
+        self.loaded: Deferred[None] = Deferred()
+
+    def startService(self) -> None:
+        """Load the bindings."""
+        super().startService()
+        self.registry.start().addBoth(self.loaded.callback)
+
+    def stopService(self) -> "Deferred[None]":
+        """Store what is on its way."""
+        super().stopService()
+        return self.registry.stop()
+
+
+class Server(MultiService):
+    """The whole server as one service.
+
+    @ivar sip: ports, transactions and core
+    @ivar registry: bindings of addresses of record
+    @ivar logs: error log and access logs
+    """
+
+    def __init__(self, sip: SipService, registry: RegistryService, logs: LogService, parts: Sequence[Service]) -> None:
+        super().__init__()
+        self.setName("sipproxy")
+        self.sip = sip
+        self.registry = registry.registry
+        self.logs = logs.logs
+        self._registry = registry
+        self._logs = logs
+        # Stopped in reverse: ports first, then what they use, then the logs.
+        for part in (logs, *parts, sip):
+            part.setServiceParent(self)
+
+    def open(self) -> None:
+        """Open the ports without serving yet; a second call does nothing.
+
+        @raise sipproxy.errors.ListenError: a port cannot be opened
+        """
+        self.sip.open()
+        # Only now: twistd repeats to every observer there is what was said before its own log began.
+        self._logs.attach()
+
+    def startService(self) -> None:
+        """Open the ports; they are read once the registrations are loaded.
+
+        @raise sipproxy.errors.ListenError: a port cannot be opened
+        """
+        self._logs.attach()
+        self.open()
+        super().startService()
+        self._registry.loaded.addCallbacks(self._serve, self._unusable)
+
+    def _serve(self, _: None) -> None:
+        if self.running:
+            self.sip.serve()
+            log.info("serving, {count} addresses of record registered", count=len(self.registry), severity="notice")
+
+    def _unusable(self, failure: Failure) -> None:
+        # Calls go on without what was registered; each REGISTER is told that nothing can be stored.
+        if not isinstance(failure.value, StoreError):
+            failure.raiseException()
+        log.critical("the registry cannot be read: {error}", error=failure.value)
+        self.sip.serve()
+
+    def stopService(self) -> "Deferred[None]":
+        """End: requests that are being dealt with first (GracefulStopInS), then all else."""
+        services = list(self)
+        self.running = 0
+        stopped: Deferred[Any] = self.sip.stopService()
+        for service in reversed(services[:-1]):
+            stopped.addCallback(_stop, service)
+        return stopped.addCallback(_none)
+
+
+def _stop(_: object, service: IService) -> Any:
+    return service.stopService()
+
+
+def _none(_: object) -> None:
+    """The end of a chain."""
+
+
+def make_service(
+    settings: Settings,
+    reactor: Any = None,
+    network: INetwork | None = None,
+    random: Random | None = None,
+    observers: Sequence[IOutcomeObserver] = (),
+    resolver: IResolver | None = None,
+) -> Server:
+    """Make the server that a configuration describes.
+
+    Nothing is opened before C{startService}, but the folders of configured
+    paths are created and the log files opened.
+
+    @param reactor: the reactor, by default the global one; C{task.Clock} with a memory network
+    @param network: where ports come from, by default the operating system's UDP
+    @param random: source of branches and tags, by default the system's
+    @param observers: further observers of finished requests
+    @param resolver: addresses of hosts, by default from the hosts file and the DNS
+    @raise sipproxy.errors.ListenError: a folder cannot be created
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    if network is None:
+        network = UdpNetwork(reactor, settings[directives.RECEIVE_BUFFER], settings[directives.DSCP])
+    make_folders(settings, _paths(settings))
+    logs = open_logs(settings, reactor, settings[directives.SERVER_NAME])
+    registry = Registry(_registry_store(settings, reactor), reactor, reactor.seconds)
+    identity = Identity(
+        settings[PROXY_DOMAIN],
+        own_hosts(settings, network),
+        {place.port for place in settings[directives.LISTEN]},
+        _advertised(settings),
+    )
+    translation = _translation(settings, registry, identity)
+    routing = RoutingService(
+        RoutingChain(identity.is_ours, (), (DirectRouter(resolver or configured_resolver(settings, reactor)),))
+    )
+    generation = Generation(
+        identity,
+        Policy.of(settings),
+        Location(identity, translation.chain),
+        routing.chain,
+        Registrar(registry, identity, _registrar_policy(settings), reactor.seconds) if settings[REGISTRY] else None,
+    )
+    wheel, points = TimerWheel(reactor), Points()
+    core = Core(
+        generation,
+        wheel,
+        points,
+        random or SystemRandom(),
+        reactor.seconds,
+        (*logs.access_observers, *observers),
+        settings[directives.MAX_TRANSACTIONS],
+    )
+    registry_service = RegistryService(registry)
+    registry_service.setServiceParent(translation)
+    sip = SipService(settings, reactor, network, core, wheel, points)
+    return Server(sip, registry_service, LogService(logs), (translation, routing))
+
+
+def _translation(settings: Settings, registry: Registry, identity: Identity) -> TranslationService:
+    if not settings[REGISTRY]:
+        return TranslationService(TranslationChain(()))
+    called: IRegistry = WithStatic(registry, by_aor(settings[STATIC_REGISTRATION], identity.aor_key))
+    return TranslationService(TranslationChain((RegistryTranslator(called, identity.aor_key),)))
+
+
+def _registry_store(settings: Settings, reactor: Any) -> Any:
+    place = settings[REGISTRY_DATABASE]
+    return SqliteStore(place, reactor) if isinstance(place, Path) else MemoryStore()
+
+
+def _registrar_policy(settings: Settings) -> RegistrarPolicy:
+    return RegistrarPolicy(
+        settings[DEFAULT_EXPIRES], settings[MIN_EXPIRES], settings[MAX_EXPIRES], settings[MAX_CONTACTS]
+    )
+
+
+def _advertised(settings: Settings) -> tuple[str, int] | None:
+    advertised = settings[directives.ADVERTISED]
+    if advertised is None:
+        return None
+    return advertised[0], advertised[1] or settings[directives.LISTEN][0].port
+
+
+def _paths(settings: Settings) -> list[Path | str]:
+    return [
+        settings[directives.PID_FILE],
+        settings[directives.LOCK_FILE],
+        settings[log_directives.ERROR_LOG],
+        settings[REGISTRY_DATABASE],
+        *(custom.path for custom in settings[log_directives.CUSTOM_LOG]),
+    ]

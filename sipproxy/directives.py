@@ -1,0 +1,87 @@
+"""The directives of the server itself: where it lives, listens and how it ends."""
+
+import ipaddress
+import socket
+from pathlib import Path
+
+from sipproxy.config import (
+    Directive,
+    Listen,
+    Module,
+    address_port,
+    host,
+    hosts,
+    joined,
+    listen,
+    networks,
+    on_off,
+    path,
+    repeated,
+    seconds,
+    whole,
+)
+
+SERVER_ROOT: Directive[Path] = Directive(
+    "ServerRoot",
+    path(),
+    Path(),
+    "The folder that relative paths start at; its own path starts at the folder of the configuration file.",
+)
+PID_FILE: Directive[Path] = Directive(
+    "PidFile", path(), Path("logs/sipd.pid"), "Where the process number is written once the ports are open."
+)
+LOCK_FILE: Directive[Path] = Directive(
+    "LockFile", path(), Path("logs/accept.lock"), "Locked while the server runs, so that a second one does not start."
+)
+LISTEN = Directive(
+    "Listen", repeated(listen()), (Listen(None, 5060),), "A port to listen on, on one address or all of them."
+)
+ADVERTISED: Directive[tuple[str, int] | None] = Directive(
+    "AdvertisedAddress",
+    address_port(0),
+    None,
+    "What Via and Record-Route say, for a server behind NAT; without a port that of the Listen.",
+)
+RECEIVE_BUFFER = Directive(
+    "ReceiveBufferSize",
+    whole(minimum=4096, maximum=2**30),
+    4_194_304,
+    "Octets of receive buffer to ask for; what was given is in the error log.",
+)
+DSCP = Directive("DSCP", whole(maximum=63), 24, "Differentiated Services code point of what is sent (RFC 2474).")
+ALLOW_FROM = Directive(
+    "AllowFrom",
+    joined(networks()),
+    (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")),
+    "Who may send requests at all.",
+)
+DENY_FROM = Directive("DenyFrom", joined(networks()), (), "Who may not, even where AllowFrom allows it.")
+DENY_SILENTLY = Directive("DenySilently", on_off(), False, "Drop what is refused instead of answering 403.")
+GRACEFUL_STOP = Directive(
+    "GracefulStopInS", seconds(), 5.0, "How long requests that are being dealt with may take when the server stops."
+)
+SERVER_NAME = Directive("ServerName", host(), socket.gethostname().lower(), "This server's own name.")
+SERVER_ALIAS = Directive("ServerAlias", joined(hosts()), (), "Further names and addresses that are this server.")
+MAX_TRANSACTIONS = Directive(
+    "MaxTransactions", whole(minimum=1), 200_000, "Transactions at one time; more is answered 503 with Retry-After."
+)
+
+MODULE = Module(
+    "core",
+    (
+        SERVER_ROOT,
+        PID_FILE,
+        LOCK_FILE,
+        LISTEN,
+        ADVERTISED,
+        RECEIVE_BUFFER,
+        DSCP,
+        ALLOW_FROM,
+        DENY_FROM,
+        DENY_SILENTLY,
+        GRACEFUL_STOP,
+        SERVER_NAME,
+        SERVER_ALIAS,
+        MAX_TRANSACTIONS,
+    ),
+)

@@ -1,0 +1,271 @@
+"""A branch: one target of a request, tried at its next hops in turn (RFC 3261 16.6 items 7 to 11, 16.8, 16.9)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from sipproxy.errors import RequestError
+from sipproxy.message import Response
+from sipproxy.proxy.forward import Copy, write_copy
+from sipproxy.proxy.loops import new_branch
+from sipproxy.proxy.responses import Final
+from sipproxy.routing import NextHop
+from sipproxy.transaction import ClientTransaction
+from sipproxy.transaction.timers import Timer
+from sipproxy.translation import Target
+
+if TYPE_CHECKING:
+    from sipproxy.proxy.context import ResponseContext
+
+
+class Branch:
+    """One target that was chosen, and what became of it.
+
+    A next hop that says nothing, refuses or is unavailable gives way to the
+    following one; its transaction lives on, so that a late 2xx still goes
+    upstream and a late provisional response is answered with CANCEL.
+
+    @ivar target: the target
+    @ivar breadth: its share of Max-Breadth (RFC 5393)
+    @ivar final: how it ended, None while it is pending
+    @ivar client: its transaction at the current next hop
+    @ivar copy: the copy of the request for its target; None where none could be made
+    @ivar hop: the next hop that it is at
+    @ivar unreachable: whether nothing ever came from any next hop
+    @ivar replaced: whether the contacts of its 3xx stand in its place
+    @ivar answered: whether anything came from the current next hop
+    """
+
+    __slots__ = (
+        "_cancel_sent",
+        "_cancel_wanted",
+        "_guard",
+        "_hops",
+        "_news_at",
+        "_timer_c",
+        "answered",
+        "breadth",
+        "client",
+        "context",
+        "copy",
+        "final",
+        "hop",
+        "replaced",
+        "target",
+        "unreachable",
+    )
+
+    def __init__(self, context: "ResponseContext", target: Target, copy: Copy | None, breadth: int) -> None:
+        self.context = context
+        self.target = target
+        self.breadth = breadth
+        self.final: Final | None = None
+        self.client: ClientTransaction | None = None
+        self.hop: NextHop | None = None
+        self.answered = False
+        self.unreachable = True
+        self.replaced = False
+        self.copy = copy
+        self._hops: list[NextHop] = []
+        self._cancel_wanted = False
+        self._cancel_sent = False
+        self._timer_c: Timer | None = None
+        self._news_at = 0.0
+        self._guard: Timer | None = None
+
+    def start(self, hops: "Sequence[NextHop] | Deferred[Sequence[NextHop]]") -> None:
+        """Begin, once the next hops are known (item 7)."""
+        if isinstance(hops, Deferred):
+            hops.addCallbacks(self._start, self._routing_failed).addErrback(self.context.broke)
+        else:
+            self._start(hops)
+
+    def _start(self, hops: Sequence[NextHop]) -> None:
+        if self.final is not None:
+            return
+        if self._cancel_wanted:
+            self._end(Final(487))
+        elif not hops:
+            self._end(Final(404))
+        else:
+            self._hops = list(hops)
+            self._next_hop()
+
+    def _routing_failed(self, failure: Failure) -> None:
+        if not isinstance(failure.value, RequestError):
+            failure.raiseException()
+        self.fail(failure.value)
+
+    def fail(self, error: RequestError) -> None:
+        """End with an error of ours."""
+        if self.final is None:
+            self._end(Final(error.status, error=error))
+
+    def _next_hop(self) -> None:
+        """Send to the next of the hops (items 8, 10, 11)."""
+        context = self.context
+        assert self.copy is not None
+        hop = self.hop = self._hops.pop(0)
+        leaving = context.core.points.choose(hop.host, context.point)
+        branch = new_branch(context.core.random, context.journey.decision)
+        sent = write_copy(
+            self.copy, branch, context.point, context.source[0], leaving, hop.host, context.policy.record_route
+        )
+        self.answered = False
+        self._set_guard()
+        if context.is_invite and self._timer_c is None:
+            self._news_at = context.core.now()
+            self._timer_c = context.core.wheel.start(max(0.0, self._ring_time()), self._timer_c_fired, None)
+        self.client = context.core.table.create_client(
+            branch, sent, context.request.method, leaving, (hop.host, hop.port), self
+        )
+
+    def _set_guard(self) -> None:
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
+        if self._hops:
+            self._guard = self.context.core.wheel.start(self.context.policy.next_hop_timeout, self._silent, None)
+
+    def _ring_time(self) -> float:
+        """Timer C, or what is left of the caller's patience where its INVITE has an Expires (13.3.1)."""
+        context = self.context
+        now = context.core.now()
+        left = context.policy.timer_c - (now - (self._news_at or now))
+        return min(left, context.outcome.started + context.expires - now) if context.expires else left
+
+    # ClientUser.
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        """Take a response (16.7 items 2 to 5)."""
+        status = response.status
+        if transaction is not self.client:
+            self._late(transaction, response)
+            return
+        self.answered = True
+        self.unreachable = False
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
+        if status < 200:
+            self._provisional(transaction, response)
+        elif status < 300:
+            self._stop_timers()
+            self.final = self.final or Final(status, response)
+            self.context.succeeded(self, response)
+        elif self.final is None:
+            if status == 503 and self._hops and not self._cancel_wanted:
+                self._next_hop()  # RFC 3263 4.3
+            else:
+                self._end(Final(self._told(status), response if self._told(status) == status else None))
+
+    def _told(self, status: int) -> int:
+        # A 487 that our own timer asked for means: nobody answered.
+        if status == 487 and self._cancel_sent and not self.context.was_cancelled:
+            return 408
+        return status
+
+    def _provisional(self, transaction: ClientTransaction, response: Response) -> None:
+        if self._cancel_wanted or self.final is not None:  # one that was given up must not go on ringing
+            self._send_cancel(transaction)
+        if self.final is not None:
+            return
+        if response.status > 100:
+            self._news_at = self.context.core.now()  # 16.7 item 2: timer C begins anew
+            self.context.pass_provisional(self, response)
+
+    def _late(self, transaction: ClientTransaction, response: Response) -> None:
+        """A next hop that was given up says something after all."""
+        if response.status < 200:
+            if self.context.is_invite:
+                self.context.core.send_cancel(transaction)
+        elif response.status < 300:
+            self.context.succeeded(self, response)
+            self.final = self.final or Final(response.status, response)
+
+    def timed_out(self, transaction: ClientTransaction) -> None:
+        """Take timer B or F (16.7 item 6: as a 408)."""
+        if transaction is self.client and self.final is None:
+            self._hop_failed(Final(408))
+
+    def transport_failed(self, transaction: ClientTransaction, reason: str) -> None:
+        """Take an ICMP error (16.9: as a 503)."""
+        if transaction is self.client and self.final is None:
+            self._hop_failed(Final(503))
+
+    def _hop_failed(self, final: Final) -> None:
+        if self._hops and not self._cancel_wanted:
+            self._next_hop()
+        else:
+            self._end(Final(487) if self.context.was_cancelled else final)
+
+    # Timers.
+
+    def _silent(self, _: object) -> None:
+        """One of several next hops has said nothing for NextHopTimeoutInMs."""
+        self._guard = None
+        if self.client is not None and self._hops and not self._cancel_wanted:
+            self.client.stop_resending()
+            self._next_hop()
+
+    def _timer_c_fired(self, _: object) -> None:
+        left = self._ring_time()
+        if left > 0:  # there was news meanwhile
+            self._timer_c = self.context.core.wheel.start(left, self._timer_c_fired, None)
+        else:
+            self._timer_c = None
+            self.give_up()
+
+    def _abandoned(self, _: object) -> None:
+        """9.1: no final response 64*T1 after the CANCEL; the transaction is over."""
+        self._guard = None
+        if self.final is None:
+            if self.client is not None:
+                self.client.abandon()
+            self._end(Final(487 if self.context.was_cancelled else 408))
+
+    def _stop_timers(self) -> None:
+        if self._timer_c is not None:
+            self._timer_c.cancel()
+            self._timer_c = None
+        if self._guard is not None:
+            self._guard.cancel()
+            self._guard = None
+
+    # What the context asks for.
+
+    def give_up(self) -> None:
+        """End it for having rung too long: CANCEL where a provisional response came, else as a 408 (16.8)."""
+        if self.answered:
+            self.cancel()
+        elif self.final is None:
+            if self.client is not None:
+                self.client.stop_resending()
+            self._end(Final(487 if self.context.was_cancelled else 408))
+
+    def cancel(self) -> None:
+        """Cancel it (16.10): at once where a provisional response came, else when one comes (9.1)."""
+        if self.final is not None or self._cancel_wanted:
+            return
+        self._cancel_wanted = True
+        self._hops.clear()
+        if self.client is None:
+            self._end(Final(487))
+        elif self.answered:
+            self._send_cancel(self.client)
+
+    def _send_cancel(self, client: ClientTransaction) -> None:
+        if self._cancel_sent:
+            return
+        self._cancel_sent = True
+        self._stop_timers()
+        self.context.core.send_cancel(client)
+        if self.final is None:
+            self._guard = self.context.core.wheel.start(self.context.policy.values.timeout, self._abandoned, None)
+
+    def _end(self, final: Final) -> None:
+        self._stop_timers()
+        self.final = final
+        self.context.branch_ended(self)

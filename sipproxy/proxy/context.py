@@ -1,0 +1,309 @@
+"""The response context: a request, its target set and branches, and what goes upstream (RFC 3261 16.2, 16.7, 16.10).
+
+The steps have the numbers of 16.7. Choosing among responses is in
+L{sipproxy.proxy.responses}, a single branch in L{sipproxy.proxy.branch}.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from sipproxy.errors import RequestError, SipParseError
+from sipproxy.interfaces import Address
+from sipproxy.message import Request, Response, Uri, parse_name_addr
+from sipproxy.message.headers import parse_seconds
+from sipproxy.proxy.branch import Branch
+from sipproxy.proxy.exchange import Exchange
+from sipproxy.proxy.forward import hops_left, make_copy
+from sipproxy.proxy.points import Point, sent_by
+from sipproxy.proxy.responses import Final, choose_best, pass_on
+from sipproxy.proxy.settings import Policy
+from sipproxy.transaction import ServerTransaction
+from sipproxy.transaction.machines import ACCEPTED
+from sipproxy.transaction.timers import Timer
+from sipproxy.translation import Target
+
+if TYPE_CHECKING:
+    from sipproxy.proxy.core import Core
+
+
+class ResponseContext(Exchange):
+    """One proxied request.
+
+    @ivar policy: the generation's policy that it began with
+    @ivar was_cancelled: whether the caller sent CANCEL
+    """
+
+    __slots__ = (
+        "_advance_timer",
+        "_branches",
+        "_front_may_start",
+        "_queue",
+        "_seen",
+        "_succeeded",
+        "expires",
+        "is_invite",
+        "policy",
+        "was_cancelled",
+    )
+
+    def __init__(self, core: "Core", request: Request, source: Address, point: Point) -> None:
+        super().__init__(core, request, source, point)
+        self.policy: Policy = core.generation.policy
+        self.is_invite = request.method == b"INVITE"
+        self.expires = _expires(request) if self.is_invite else 0
+        self.was_cancelled = False
+        self._branches: list[Branch] = []
+        self._queue: list[list[Target]] = []
+        self._seen: list[Uri] = []
+        self._front_may_start = False
+        self._advance_timer: Timer | None = None
+        self._succeeded = False
+
+    # Targets.
+
+    def add_targets(self, targets: Sequence[Target]) -> None:
+        """Put targets before those that wait, highest q first; none twice (16.5), no more than MaxForks."""
+        fresh: list[Target] = []
+        if len(targets) > 1:
+            targets = sorted(targets, key=lambda target: -target.q)
+        room = self.policy.max_forks - len(self._branches) - sum(map(len, self._queue))
+        for target in targets:
+            if len(fresh) >= room or any(target.uri.same(uri) for uri in self._seen):
+                continue
+            self._seen.append(target.uri)
+            fresh.append(target)
+        if self.policy.forking == "Off":
+            groups = [fresh[:1]] if fresh and not self._branches else []
+        elif self.policy.forking == "Sequential":
+            groups = [[target] for target in fresh]
+        elif len(fresh) == 1:
+            groups = [fresh]
+        else:
+            groups = [list(group) for _, group in groupby(fresh, key=lambda target: target.q)]
+        self._queue[:0] = groups
+
+    def advance(self) -> None:
+        """Start the next group of targets, or end with the best response (item 6)."""
+        if self.was_cancelled:
+            self._queue.clear()
+        while self._queue and self._may_start():
+            self._start_group()
+        if self._queue or self._pending():
+            return
+        if not self.finished:
+            self._finish_with_best()
+        self._branches = []  # a ring of references would wait for the garbage collector
+
+    def _may_start(self) -> bool:
+        used = self._breadth_used()
+        return not used or (self._front_may_start and used < self.journey.breadth)
+
+    def _breadth_used(self) -> int:
+        pending = self._pending()
+        return sum([branch.breadth for branch in pending]) if pending else 0
+
+    def _pending(self) -> list[Branch]:
+        if len(self._branches) == 1:
+            return self._branches if self._branches[0].final is None else []
+        return [branch for branch in self._branches if branch.final is None]
+
+    def _start_group(self) -> None:
+        """Start as many targets of the first group as Max-Breadth allows (RFC 5393 5.3.3)."""
+        room = self.journey.breadth - self._breadth_used()
+        group = self._queue.pop(0)
+        now, later = group[:room], group[room:]
+        # What Max-Breadth holds back follows as soon as a branch has ended (RFC 5393 5.3.3.1).
+        self._front_may_start = bool(later)
+        if later:
+            self._queue.insert(0, later)
+        share, extra = divmod(room, len(now))
+        started = [self._make_branch(target, share + (at < extra)) for at, target in enumerate(now)]
+        self._set_sequential_timer()
+        for branch in started:
+            if branch.final is None:
+                self._start_branch(branch)
+
+    def _make_branch(self, target: Target, breadth: int) -> Branch:
+        try:
+            copy = make_copy(self.request, self.journey.ready, target, hops_left(self.request, target.rounds), breadth)
+            branch = Branch(self, target, copy, breadth)
+        except RequestError as error:
+            branch = Branch(self, target, None, 0)
+            branch.final = Final(error.status, error=error)
+        self._branches.append(branch)
+        return branch
+
+    def _start_branch(self, branch: Branch) -> None:
+        routing = self.journey.generation.routing
+        copy = branch.copy
+        assert copy is not None
+        try:
+            hops = (routing.bypass if copy.routed else routing.route)(copy.next, self.journey.subject)
+        except RequestError as error:
+            branch.fail(error)
+        else:
+            branch.start(hops)
+
+    def _set_sequential_timer(self) -> None:
+        """Where other contacts wait, these may ring for SequentialTimeoutInMs only."""
+        if self._advance_timer is not None:
+            self._advance_timer.cancel()
+            self._advance_timer = None
+        if self.is_invite and self._queue and self.policy.sequential_timeout < self.policy.timer_c:
+            self._advance_timer = self.core.wheel.start(self.policy.sequential_timeout, self._rang_long, None)
+
+    def _rang_long(self, _: object) -> None:
+        self._advance_timer = None
+        for branch in self._pending():
+            branch.give_up()
+
+    # What branches tell.
+
+    def pass_provisional(self, branch: Branch, response: Response) -> None:
+        """Item 5: every provisional response but 100 goes upstream at once."""
+        if not self.finished:
+            self.respond(response.status, pass_on(response))
+
+    def succeeded(self, branch: Branch, response: Response) -> None:
+        """Item 5: 2xx go upstream at once, all of them for INVITE; item 10: the others are cancelled."""
+        first, self._succeeded = not self._succeeded, True
+        self._queue.clear()
+        if self.is_invite or not self.finished:
+            self._note_hop(branch)
+            self._pass_final(response.status, pass_on(response))
+        if first:
+            self._cancel_pending()
+            self._end_timers()
+        self.advance()
+
+    def branch_ended(self, branch: Branch) -> None:
+        """Item 4: a branch has its final response, or nothing more will come."""
+        final = branch.final
+        assert final is not None
+        if final.status >= 600:
+            self._queue.clear()
+            self._cancel_pending()  # item 5: a 6xx ends the search
+        elif final.status // 100 == 3 and final.response is not None and self._recurse(branch, final):
+            return
+        self.advance()
+
+    def _recurse(self, branch: Branch, final: Final) -> bool:
+        """Item 4: the contacts of a 3xx become targets, where the Request-URI is ours (16.5)."""
+        if not (self.policy.recursive and self.journey.may_retarget) or self._succeeded or self.was_cancelled:
+            return False
+        targets = _contacts(final.response) if final.response is not None else []
+        if not targets:
+            return False
+        branch.final = None  # pending, until it is known where the contacts lead
+        try:
+            found = self.journey.inside(targets)
+        except RequestError:
+            found = ()
+        if isinstance(found, Deferred):
+            found.addErrback(_none_found).addCallback(self._recursed, branch, final).addErrback(self.broke)
+        else:
+            self._recursed(found, branch, final)
+        return True
+
+    def _recursed(self, targets: Sequence[Target], branch: Branch, final: Final) -> None:
+        before = len(self._seen)
+        self.add_targets(targets)
+        branch.replaced = len(self._seen) > before
+        branch.final = final
+        self._front_may_start = self.policy.forking == "Parallel"
+        self.advance()
+
+    def _cancel_pending(self) -> None:
+        for branch in self._pending():
+            if self.is_invite:
+                branch.cancel()
+
+    # The end.
+
+    def _finish_with_best(self) -> None:
+        """Items 6 to 9."""
+        self._end_timers()
+        finals = [branch.final for branch in self._branches if branch.final is not None and not branch.replaced]
+        if not finals:
+            self.reply(487 if self.was_cancelled else 480)
+            return
+        best = choose_best(finals)
+        if best.response is not None:
+            self._pass_final(best.response.status, pass_on(best.response, finals))
+        elif best.status == 408 and not self.is_invite:
+            self.give_up()  # RFC 4320 4.2
+        elif best.error is not None:
+            self.fail(best.error)
+        elif best.status == 503 and not all(branch.unreachable for branch in self._branches):
+            self.reply(500)
+        else:
+            self.reply(best.status)
+
+    def _pass_final(self, status: int, response: bytes) -> None:
+        if not self.is_invite and self.core.now() - self.outcome.started >= self.policy.values.timeout:
+            self.give_up()  # RFC 4320 4.1: the caller's timer F has fired
+            return
+        if self.finished and self.server is not None and self.server.state != ACCEPTED:
+            # Item 5: a 2xx to INVITE goes upstream even where its transaction is over, or ended otherwise.
+            self.server.point.write(response, self.server.destination)
+            return
+        self.respond(500 if status == 503 else status, response)
+
+    def _note_hop(self, branch: Branch) -> None:
+        hop = branch.hop
+        if hop is not None:
+            self.outcome.notes["next-hop"] = sent_by(hop.host, hop.port)
+
+    def _end_timers(self) -> None:
+        if self._advance_timer is not None:
+            self._advance_timer.cancel()
+            self._advance_timer = None
+
+    def cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
+        """16.10: a CANCEL came; pending branches are cancelled."""
+        super().cancelled(transaction, cancel)
+        if self.finished or not self.is_invite:
+            return
+        self.was_cancelled = True
+        self._queue.clear()
+        for branch in self._pending():
+            branch.cancel()
+        self.advance()
+
+    def broke(self, failure: Failure) -> None:
+        """Take a fault of ours."""
+        self.core.broke(self, failure)
+
+
+def _none_found(failure: Failure) -> Sequence[Target]:
+    if not isinstance(failure.value, RequestError):
+        failure.raiseException()
+    return ()
+
+
+def _expires(request: Request) -> int:
+    value = request.header("expires")
+    try:
+        return parse_seconds(value) if value else 0
+    except SipParseError:
+        return 0
+
+
+def _contacts(response: Response) -> list[Target]:
+    """Give the Contacts of a 3xx as targets; what cannot be read is left out."""
+    targets = []
+    try:
+        values = response.values("contact")
+    except SipParseError:
+        return []
+    for value in values:
+        try:
+            address = parse_name_addr(value)
+            targets.append(Target(address.uri, address.q, origin="redirect"))
+        except SipParseError:
+            continue
+    return [target for target in targets if target.uri.is_sip]

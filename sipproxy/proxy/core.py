@@ -1,0 +1,297 @@
+"""The core: what a received request is, and who deals with it (RFC 3261 16, 10, 8.3, 11).
+
+Everything a request meets here in order: reasonable syntax, a server
+transaction, then registrar, OPTIONS, redirect or proxy. Errors of the peer or
+of a backend become responses here, faults of ours 500 and a log entry.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from random import Random
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sipproxy.errors import RequestError, UnavailableError
+from sipproxy.interfaces import Address, IOutcome, IOutcomeObserver
+from sipproxy.message import Request, Response, make_response
+from sipproxy.proxy import stateless
+from sipproxy.proxy.context import ResponseContext
+from sipproxy.proxy.exchange import Exchange
+from sipproxy.proxy.generation import Generation, Reply
+from sipproxy.proxy.journey import Journey
+from sipproxy.proxy.points import Point, Points
+from sipproxy.proxy.redirect import Contacts, contacts, split_by_action, status_of
+from sipproxy.proxy.targets import Targets
+from sipproxy.proxy.validate import validate
+from sipproxy.routing import NextHop
+from sipproxy.transaction import ClientTransaction, TimerWheel, TransactionTable
+from sipproxy.transaction.via import response_destination
+from sipproxy.translation import Target
+
+log = Logger(namespace="mod_sip")
+
+_OPTIONS_HEADERS = (
+    b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER",
+    b"Accept: */*",
+    b"Accept-Encoding: identity",
+    b"Accept-Language: en",
+    b"Supported: path",
+)
+
+
+class Core:
+    """The transaction user of a server (L{sipproxy.transaction.users.TransactionUser}).
+
+    @ivar generation: the configuration for new requests; a reload replaces it
+    @ivar draining: whether no new calls are taken
+    @ivar pending: requests that have no final response yet
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        wheel: TimerWheel,
+        points: Points,
+        random: Random,
+        now: Callable[[], float],
+        observers: Sequence[IOutcomeObserver],
+        max_transactions: int,
+    ) -> None:
+        self.generation = generation
+        self.wheel = wheel
+        self.points = points
+        self.random = random
+        self.now = now
+        self.draining = False
+        self.pending = 0
+        self.table = TransactionTable(wheel, generation.policy.values, max_transactions, random, self)
+        self._observers = tuple(observers)
+        self._secret = b"%032x" % random.getrandbits(128)
+
+    # TransactionUser.
+
+    def request_received(self, request: Request, source: Address, point: Point) -> None:
+        """Deal with a new request.
+
+        @raise sipproxy.errors.SipParseError: it is not worth a transaction
+        """
+        validate(request)
+        stateful = self.generation.policy.stateful or request.method == b"REGISTER"
+        exchange: Exchange = (ResponseContext if stateful else Exchange)(self, request, source, point)
+        self.pending += 1
+        try:
+            if stateful:
+                exchange.begin()
+            self._dispatch(exchange)
+        except RequestError as error:
+            exchange.fail(error)
+        except Exception:  # noqa: BLE001 - a fault of ours must not reach other calls
+            self.broke(exchange, None)
+
+    def ack_received(self, request: Request, source: Address, point: Point) -> None:
+        """Forward an ACK for a 2xx (13.2.2.4); one for a response of ours that kept no transaction ends here."""
+        if request.to.tag == self.stateless_tag(request):
+            return
+        self._forward_stateless(request, source, point)
+
+    def cancel_received(self, request: Request, source: Address, point: Point) -> None:
+        """Forward a CANCEL that we know no transaction for (16.10)."""
+        if self.generation.policy.redirects:
+            self.send_stateless(request, source, point, make_response(request, 481, to_tag=self.stateless_tag(request)))
+            return
+        self._forward_stateless(request, source, point)
+
+    def stray_response(self, response: Response, source: Address, point: Point) -> None:
+        """A stateful proxy drops it (RFC 6026 7.3); a stateless one forwards what has our Via (16.11)."""
+        if self.generation.policy.stateful or not self.generation.identity.is_our_via(response.via):
+            return
+        onward = stateless.response_onward(response)
+        if onward is None:
+            return
+        data, destination = onward
+        if stateless.is_literal(destination[0]):
+            self.points.choose(destination[0], point).write(data, destination)
+
+    # What a request is.
+
+    def _dispatch(self, exchange: Exchange) -> None:
+        request = exchange.request
+        if self.draining and request.method == b"INVITE" and not request.to.tag:
+            raise UnavailableError(b"Shutting Down", retry_after=60)
+        uri = request.request_uri
+        if request.method == b"REGISTER" and self.generation.identity.is_ours(uri):
+            self._register(exchange)
+        elif request.method == b"OPTIONS" and (
+            request.max_forwards == 0
+            or (uri.user is None and "route" not in request.names and self.generation.identity.is_ours(uri))
+        ):
+            exchange.reply(200, headers=_OPTIONS_HEADERS)  # 11.2; 16.3 item 3
+        else:
+            self._find_targets(exchange)
+
+    def _register(self, exchange: Exchange) -> None:
+        registrar = self.generation.registrar
+        if registrar is None:
+            raise RequestError(405, headers=(b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS",))
+        reply = registrar.register(exchange.request)
+        if isinstance(reply, Deferred):
+            reply.addCallback(self._registered, exchange).addErrback(self._failed, exchange)
+        else:
+            self._registered(reply, exchange)
+
+    def _registered(self, reply: Reply, exchange: Exchange) -> None:
+        exchange.reply(reply.status, headers=reply.headers)
+
+    # Proxy and redirect.
+
+    def _find_targets(self, exchange: Exchange) -> None:
+        request = exchange.request
+        if request.max_forwards == 0:
+            raise RequestError(483)  # 16.3 item 3
+        journey = exchange.journey = Journey(
+            self.generation, request, exchange.source, exchange.outcome.started, exchange.server is not None
+        )
+        targets = journey.targets()
+        if isinstance(targets, Deferred):
+            self._trying(exchange)
+            targets.addCallback(self._found, exchange).addErrback(self._failed, exchange)
+        else:
+            self._found(targets, exchange)
+
+    def _found(self, targets: Targets, exchange: Exchange) -> None:
+        if exchange.finished:  # cancelled meanwhile
+            return
+        journey = exchange.journey
+        proxied, redirected = split_by_action(targets, journey.generation.policy)
+        if redirected:
+            self._redirect(exchange, redirected)
+        elif isinstance(exchange, ResponseContext):
+            exchange.add_targets(proxied)
+            exchange.advance()
+            self._trying(exchange)
+        else:
+            self._forward_one(exchange, proxied)
+
+    def _trying(self, exchange: Exchange) -> None:
+        """17.2.1: 100 for INVITE only (RFC 4320 4.1), and only where a transaction remembers it (16.11)."""
+        if isinstance(exchange, ResponseContext) and exchange.is_invite and not exchange.finished:
+            exchange.respond(100, make_response(exchange.request, 100))
+
+    def _redirect(self, exchange: Exchange, targets: Sequence[Target]) -> None:
+        values = contacts(exchange.journey, targets)
+        if isinstance(values, Deferred):
+            values.addCallback(self._redirected, exchange).addErrback(self._failed, exchange)
+        else:
+            self._redirected(values, exchange)
+
+    def _redirected(self, values: Contacts, exchange: Exchange) -> None:
+        if not exchange.finished:
+            exchange.reply(status_of(values), headers=[b"Contact: " + value for value in values])
+
+    def _forward_one(self, exchange: Exchange, targets: Sequence[Target]) -> None:
+        request = exchange.request
+
+        def sent(hop: NextHop) -> None:
+            exchange.passed_on(hop)
+
+        target = stateless.choose(targets, request)
+        gone = stateless.forward(exchange.journey, target, request, exchange.source, exchange.point, self.points, sent)
+        if isinstance(gone, Deferred):
+            gone.addErrback(self._failed, exchange)
+
+    def _forward_stateless(self, request: Request, source: Address, point: Point) -> None:
+        """Forward what has no transaction and gets no answer of ours: it is forwarded or dropped."""
+        try:
+            validate(request)
+            if request.max_forwards == 0:
+                return
+            journey = Journey(self.generation, request, source, self.now(), stateful=False)
+            targets = journey.targets()
+            if isinstance(targets, Deferred):
+                targets.addCallback(self._forward_chosen, journey, request, source, point).addErrback(_dropped)
+            else:
+                gone = self._forward_chosen(targets, journey, request, source, point)
+                if isinstance(gone, Deferred):
+                    gone.addErrback(_dropped)
+        except RequestError as error:
+            log.debug("{method} dropped: {error}", method=request.method.decode("ascii"), error=error)
+
+    def _forward_chosen(
+        self, targets: Targets, journey: Journey, request: Request, source: Address, point: Point
+    ) -> "Deferred[None] | None":
+        target = stateless.choose(targets, request)
+        return stateless.forward(journey, target, request, source, point, self.points, _nothing)
+
+    # For exchanges and branches.
+
+    def stateless_tag(self, request: Request) -> bytes:
+        """Give the To tag of responses without a transaction, by which their ACK is recognised."""
+        seed = b"%b\0%b" % (request.header("call-id") or b"", (request.header("cseq") or b"").partition(b" ")[0])
+        return blake2b(seed, key=self._secret, digest_size=8).hexdigest().encode("ascii")
+
+    def send_stateless(self, request: Request, source: Address, point: Point, response: bytes) -> None:
+        """Send a response that no transaction keeps."""
+        point.write(response, response_destination(request.via, source))
+
+    def send_cancel(self, client: ClientTransaction) -> None:
+        """Send the CANCEL of a request that was sent, once (9.1)."""
+        self.table.create_cancel(client, _ignore)
+
+    def finished(self, outcome: IOutcome) -> None:
+        """Take the end of a request that was pending."""
+        self.pending -= 1
+        self.tell(outcome)
+
+    def tell(self, outcome: IOutcome) -> None:
+        """Tell the observers of a request that is done."""
+        for observer in self._observers:
+            try:
+                observer.finished(outcome)
+            except Exception:  # noqa: BLE001 - a fault of ours must not reach other calls
+                log.failure("an observer of requests failed")
+
+    def broke(self, exchange: Exchange, failure: Failure | None) -> None:
+        """A fault of ours (None: the exception that is being handled): the log and 500."""
+        request = exchange.request
+        log.failure(
+            "fault in {method}",
+            failure,
+            method=request.method.decode("ascii", "replace"),
+            call_id=request.header("call-id") or b"",
+            client=exchange.source,
+        )
+        if not exchange.finished:
+            exchange.reply(500)
+
+    def _failed(self, failure: Failure, exchange: Exchange) -> None:
+        if isinstance(failure.value, RequestError):
+            exchange.fail(failure.value)
+        else:
+            self.broke(exchange, failure)
+
+
+class _Ignore:
+    """The user of a CANCEL's client transaction: its response says nothing (16.10)."""
+
+    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+        """Nothing depends on it."""
+
+    def timed_out(self, transaction: ClientTransaction) -> None:
+        """The branch has its own end (9.1)."""
+
+    def transport_failed(self, transaction: ClientTransaction, reason: str) -> None:
+        """The branch has its own end (9.1)."""
+
+
+_ignore = _Ignore()
+
+
+def _nothing(hop: NextHop) -> None:
+    """Nobody is told of a forwarded ACK."""
+
+
+def _dropped(failure: Failure) -> None:
+    if not isinstance(failure.value, RequestError):
+        log.failure("fault in a request without a transaction", failure)

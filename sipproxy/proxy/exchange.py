@@ -1,0 +1,122 @@
+"""A request that is being dealt with, from its reception to its outcome.
+
+The plain L{Exchange} answers by itself (registrar, redirect, errors); the
+response context of a proxied request is one too. Its end is told to the
+observers: access log, accounting.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from zope.interface import implementer
+
+from sipproxy.errors import RequestError
+from sipproxy.interfaces import Address, IOutcome
+from sipproxy.message import Request, make_response
+from sipproxy.proxy.journey import Journey
+from sipproxy.proxy.points import Point, sent_by
+from sipproxy.routing import NextHop
+from sipproxy.transaction import ServerTransaction
+
+if TYPE_CHECKING:
+    from sipproxy.proxy.core import Core
+
+
+@implementer(IOutcome)
+class Outcome:
+    """What the observers are told; see L{IOutcome}."""
+
+    __slots__ = ("duration", "local", "notes", "request", "size", "source", "started", "status")
+
+    def __init__(self, request: Request, source: Address, local: Address, started: float) -> None:
+        self.request = request
+        self.source = source
+        self.local = local
+        self.started = started
+        self.duration = 0.0
+        self.status: int | None = None
+        self.size = 0
+        self.notes: dict[str, str] = {}
+
+
+class Exchange:
+    """A request with a server transaction (or, with none, one that is answered statelessly).
+
+    @ivar outcome: what is known so far
+    @ivar server: its server transaction
+    @ivar journey: what was found out about where it goes; set before it is forwarded or redirected
+    @ivar finished: whether a final response was sent, or the request given up
+    """
+
+    __slots__ = ("core", "finished", "journey", "outcome", "point", "request", "server", "source")
+
+    def __init__(self, core: "Core", request: Request, source: Address, point: Point) -> None:
+        self.core = core
+        self.request = request
+        self.source = source
+        self.point = point
+        self.outcome = Outcome(request, source, point.port.address, core.now())
+        self.finished = False
+        self.server: ServerTransaction | None = None
+        self.journey: Journey
+
+    def begin(self) -> None:
+        """Create the server transaction.
+
+        @raise sipproxy.errors.UnavailableError: there are too many
+        """
+        self.server = self.core.table.create_server(self.request, self.source, self.point, self)
+
+    def reply(self, status: int, reason: bytes = b"", headers: Sequence[bytes] = (), body: bytes = b"") -> None:
+        """Answer with a response of our own."""
+        to_tag = self.server.to_tag if self.server is not None else self.core.stateless_tag(self.request)
+        self.respond(status, make_response(self.request, status, reason, to_tag, headers, body))
+
+    def fail(self, error: RequestError) -> None:
+        """Answer with an error."""
+        if self.finished:
+            return
+        if error.reason:
+            self.outcome.notes.setdefault("reason", error.reason.decode("utf-8", "replace"))
+        self.reply(error.status, error.reason, error.headers)
+
+    def respond(self, status: int, response: bytes) -> None:
+        """Send a response upstream."""
+        if self.server is not None:
+            self.server.respond(status, response)
+        else:
+            self.core.send_stateless(self.request, self.source, self.point, response)
+        if status >= 200 and not self.finished:
+            self._finish(status, len(response))
+
+    def passed_on(self, hop: NextHop) -> None:
+        """Note that the request is gone to a next hop and that nothing is kept of it (16.11)."""
+        self.outcome.notes["next-hop"] = sent_by(hop.host, hop.port)
+        self._finish(None, 0)
+
+    def give_up(self) -> None:
+        """End without a final response (RFC 4320 4.2); the log says 408."""
+        if not self.finished:
+            if self.server is not None:
+                self.server.abandon()
+            self._finish(408, 0)
+
+    def _finish(self, status: int | None, size: int) -> None:
+        self.finished = True
+        outcome = self.outcome
+        outcome.duration = self.core.now() - outcome.started
+        outcome.status = status
+        outcome.size = size
+        self.core.finished(outcome)
+
+    # ServerUser: what the server transaction tells.
+
+    def cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
+        """A CANCEL came and was answered (RFC 3261 9.2): a request of its own to the observers."""
+        outcome = Outcome(cancel, self.source, self.point.port.address, self.core.now())
+        outcome.status = 200
+        outcome.size = len(make_response(cancel, 200, to_tag=transaction.to_tag))
+        self.core.tell(outcome)
+
+    def unacknowledged(self, transaction: ServerTransaction) -> None:
+        """No ACK came; nobody is to be told (RFC 3261 17.2.1)."""

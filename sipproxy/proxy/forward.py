@@ -1,0 +1,94 @@
+"""Request forwarding: the copy for one target, and its octets for one next hop (RFC 3261 16.6)."""
+
+from sipproxy.errors import RequestError
+from sipproxy.message import Draft, Request, Uri, parse_name_addr
+from sipproxy.proxy.points import Point
+from sipproxy.proxy.routeset import Forwardable, push_route, to_strict_router
+from sipproxy.translation import Target
+
+DEFAULT_MAX_FORWARDS = 70
+
+
+class Copy:
+    """The copy of a request for one target: steps 1 to 6, but for what we add at a next hop.
+
+    @ivar start: request line
+    @ivar lines: header lines
+    @ivar top: where our Via and Record-Route go: before all others
+    @ivar body: body
+    @ivar next: the URI that the next hop is found by
+    @ivar routed: whether a Route header says so, so that routing is bypassed
+    """
+
+    __slots__ = ("body", "lines", "next", "routed", "start", "top")
+
+    def __init__(self, draft: Draft, following: Uri, routed: bool) -> None:
+        self.start = draft.start
+        self.lines = draft.lines
+        self.body = draft.body
+        self.next = following
+        self.routed = routed
+        names = draft.names
+        self.top = names.index("via")
+        if "record-route" in names:
+            self.top = min(self.top, names.index("record-route"))
+
+
+def make_copy(request: Request, ready: Forwardable, target: Target, hops_left: int, breadth: int) -> Copy:
+    """Make the copy for a target.
+
+    @param hops_left: its Max-Forwards
+    @param breadth: its Max-Breadth (RFC 5393 5.3.3)
+    @raise sipproxy.errors.SipParseError: a Route that must be read cannot be
+    """
+    draft = Draft(b"", ready.lines[:], ready.names[:], request.body)  # 1
+    uri = target.uri.bare()  # 2
+    draft.set("max-forwards", b"Max-Forwards: %d" % hops_left)  # 3
+    draft.set("max-breadth", b"Max-Breadth: %d" % breadth)  # 5
+    following, routed = target.uri, False
+    if target.route:
+        push_route(draft, target.route)
+    if "route" in draft.names:  # 6
+        routed = True
+        strict = to_strict_router(draft, uri)
+        if strict is not None:
+            following, uri = strict, strict.bare()
+        else:
+            following = parse_name_addr(_first_route(draft)).uri
+    draft.start = b"%b %b SIP/2.0" % (request.method, uri)
+    return Copy(draft, following, routed)
+
+
+def _first_route(draft: Draft) -> bytes:
+    return Request(b"", b"", draft.start, draft.lines, draft.names, b"").values("route")[0]
+
+
+def write_copy(
+    copy: Copy, branch: bytes, arrival: Point, source: str, leaving: Point, host: str, record_route: bool
+) -> bytes:
+    """Write the copy for a next hop: step 4 and step 8.
+
+    @param arrival: where the request came in, from C{source}
+    @param leaving: where the copy leaves, to C{host}
+    """
+    top = copy.top
+    ours = [leaving.via(host) + branch]
+    if record_route:
+        outside = leaving.record_route(host)
+        inside = arrival.record_route(source)
+        ours.append(outside)
+        if inside != outside:
+            ours.append(inside)  # RFC 5658 3: a route set must be usable from both sides.
+    return b"\r\n".join((copy.start, *copy.lines[:top], *ours, *copy.lines[top:], b"", copy.body))
+
+
+def hops_left(request: Request, rounds: int) -> int:
+    """Give the Max-Forwards of the copy (16.6 item 3); each round of translation inside us takes one more.
+
+    @raise RequestError: 483
+    """
+    value = request.max_forwards
+    left = DEFAULT_MAX_FORWARDS if value is None else value - 1
+    if left < rounds or value == 0:
+        raise RequestError(483)
+    return left - rounds

@@ -1,0 +1,51 @@
+"""One generation of the configuration: all that a reload replaces, as one object.
+
+A request holds the generation that it began with (see docs/architecture.md).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
+
+from sipproxy.message import Request
+from sipproxy.proxy.identity import Identity
+from sipproxy.proxy.settings import Policy
+from sipproxy.proxy.targets import Location
+from sipproxy.routing import RoutingChain
+
+
+class Reply(Protocol):
+    """How a REGISTER is answered."""
+
+    @property
+    def status(self) -> int:
+        """Status code."""
+
+    @property
+    def headers(self) -> tuple[bytes, ...]:
+        """Header lines."""
+
+
+class AnswersRegister(Protocol):
+    """The registrar, as the core knows it."""
+
+    def register(self, request: Request, /) -> "Reply | Deferred[Any]":
+        """Answer a REGISTER; a Deferred fires with a L{Reply}.
+
+        @raise sipproxy.errors.RequestError: raised, or in the Deferred
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A compiled configuration.
+
+    @ivar registrar: None where Registry is Off
+    """
+
+    identity: Identity
+    policy: Policy
+    location: Location
+    routing: RoutingChain
+    registrar: AnswersRegister | None

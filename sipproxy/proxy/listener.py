@@ -1,0 +1,133 @@
+"""From datagrams to the transaction layer: one protocol for each listening point (RFC 3261 18).
+
+What cannot be read is answered where RFC 3261 allows it, else dropped and
+counted; no datagram reaches the log as an exception of ours.
+"""
+
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from sipproxy.errors import RequestError, SipParseError
+from sipproxy.interfaces import Address, IDatagramUser, IPort
+from sipproxy.message import Request, make_response, parse_message
+from sipproxy.proxy.core import Core
+from sipproxy.proxy.points import Point
+from sipproxy.transaction.via import response_destination, stamp
+
+log = Logger(namespace="mod_sip")
+
+Network = IPv4Network | IPv6Network
+
+MAX_REMEMBERED = 10_000
+QUIET = 1.0  # seconds between two lines about datagrams that are out of bounds
+
+
+class Access:
+    """Who may send requests at all (AllowFrom, DenyFrom); DenyFrom wins."""
+
+    def __init__(self, allowed: tuple[Network, ...], denied: tuple[Network, ...], silently: bool) -> None:
+        """
+        @param silently: whether refusal is silence, not 403
+        """
+        self.silently = silently
+        self.is_open = not denied and any(network.prefixlen == 0 for network in allowed)
+        self._allowed = allowed
+        self._denied = denied
+        self._known: dict[str, bool] = {}
+
+    def allows(self, host: str) -> bool:
+        """Tell whether an address may send requests."""
+        if self.is_open:
+            return True
+        verdict = self._known.get(host)
+        if verdict is None:
+            if len(self._known) >= MAX_REMEMBERED:
+                self._known.clear()
+            verdict = self._known[host] = self._judge(host)
+        return verdict
+
+    def _judge(self, host: str) -> bool:
+        address = ip_address(host.partition("%")[0])
+        return any(address in network for network in self._allowed) and not any(
+            address in network for network in self._denied
+        )
+
+
+@implementer(IDatagramUser)
+class Listener(DatagramProtocol):
+    """Feeds the datagrams of one port to the transaction table.
+
+    @ivar malformed: datagrams that could not be read
+    @ivar denied: requests refused by their source
+    """
+
+    point: Point
+
+    def __init__(self, core: Core, access: Access, open_point: Callable[[IPort], Point]) -> None:
+        self.malformed = 0
+        self.denied = 0
+        self._core = core
+        self._table = core.table
+        self._access = access
+        self._open_point = open_point
+        self._last_line = float("-inf")
+
+    def makeConnection(self, port: IPort) -> None:  # type: ignore[override]  # our own port, not Twisted's
+        """Take the open port."""
+        self.point = self._open_point(port)
+
+    def datagramReceived(self, datagram: bytes, addr: Address) -> None:
+        """Take one datagram."""
+        if len(datagram) <= 4 and not datagram.strip(b"\r\n"):
+            if datagram == b"\r\n\r\n":
+                self.point.write(b"\r\n", addr)  # RFC 5626 4.4.1
+            return
+        message = None
+        try:
+            message = parse_message(datagram, self._core.generation.policy.limits)
+            if not isinstance(message, Request):
+                self._table.receive_response(message, addr, self.point)
+            elif self._access.allows(addr[0]):
+                self._table.receive_request(message, addr, self.point)
+            else:
+                self._deny(message, addr)
+        except SipParseError as error:
+            self._refuse(error, message if message is not None else error.partial, addr)
+        except Exception:  # noqa: BLE001 - a fault of ours must not stop the port
+            log.failure("fault in a datagram", client=addr)
+
+    def datagramFailed(self, datagram: bytes, addr: Address, reason: str) -> None:
+        """Take the news that a datagram did not arrive (RFC 3261 18.4)."""
+        self._table.failed(datagram, reason)
+
+    def _deny(self, request: Request, addr: Address) -> None:
+        self.denied += 1
+        if not self._access.silently and request.method != b"ACK":
+            self._answer(RequestError(403), request, addr)
+
+    def _refuse(self, error: SipParseError, message: object, addr: Address) -> None:
+        """Answer what is no proper request, where it can be answered; drop all else (8.2, 16.3 item 1, 18.3)."""
+        self.malformed += 1
+        if error.status == 513 or error.reason.startswith(b"Too Many"):
+            self._say(error, addr)
+        if isinstance(message, Request) and message.method != b"ACK" and self._access.allows(addr[0]):
+            self._answer(error, message, addr)
+
+    def _answer(self, error: RequestError, request: Request, addr: Address) -> None:
+        try:
+            stamp(request, addr)
+            tag = self._core.stateless_tag(request)
+            response = make_response(request, error.status, error.reason, tag, error.headers)
+            self.point.write(response, response_destination(request.via, addr))
+        except SipParseError:
+            log.debug("a datagram that cannot be answered was dropped", client=addr)
+
+    def _say(self, error: SipParseError, addr: Address) -> None:
+        now = self._core.now()
+        if now - self._last_line >= QUIET:
+            self._last_line = now
+            log.warn("out of bounds: {error}", error=error, client=addr)

@@ -1,0 +1,95 @@
+"""Listening points: the ports that we listen on, and which one a message leaves from.
+
+What a point writes of itself (Via sent-by, Record-Route) is built once for
+each local address; a point on a wildcard address asks the network which one
+a destination sees (RFC 3261 18.1.1, 16.6 items 4 and 8).
+"""
+
+from collections.abc import Callable, Sequence
+
+from sipproxy.interfaces import Address, INetwork, IPort
+
+MAX_REMEMBERED = 10_000
+
+
+class Point:
+    """One Listen line, open.
+
+    @ivar port: the open port
+    @ivar family: 4 or 6
+    @ivar write: sends one datagram to an address
+    """
+
+    __slots__ = ("_advertised", "_lines", "_local_address", "_wildcard", "family", "port", "write")
+
+    def __init__(self, port: IPort, advertised: str | None, local_address: Callable[[str], str]) -> None:
+        """
+        @param advertised: C{host[:port]} to write instead of the address, or None
+        """
+        self.port = port
+        self.write: Callable[[bytes, Address], None] = port.write
+        self.family = 6 if ":" in port.address[0] else 4
+        self._wildcard = port.address[0] in ("0.0.0.0", "::") and advertised is None
+        self._advertised = (advertised or sent_by(*port.address)).encode("ascii")
+        self._local_address = local_address
+        self._lines: dict[str, tuple[bytes, bytes]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Point {sent_by(*self.port.address)}>"
+
+    def via(self, host: str) -> bytes:
+        """Give the Via line for a request to a host, up to the value of its branch."""
+        return self._lines_for(host)[0]
+
+    def record_route(self, host: str) -> bytes:
+        """Give the Record-Route line that a host can reach us by."""
+        return self._lines_for(host)[1]
+
+    def _lines_for(self, host: str) -> tuple[bytes, bytes]:
+        lines = self._lines.get(host if self._wildcard else "")
+        if lines is None:
+            name = self._advertised
+            if self._wildcard:
+                name = sent_by(self._local_address(host), self.port.address[1]).encode("ascii")
+            if len(self._lines) >= MAX_REMEMBERED:
+                self._lines.clear()
+            lines = (b"Via: SIP/2.0/UDP " + name + b";branch=", b"Record-Route: <sip:" + name + b";lr>")
+            self._lines[host if self._wildcard else ""] = lines
+        return lines
+
+
+def sent_by(host: str, port: int) -> str:
+    """Write host and port as a sent-by, IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Points:
+    """All listening points of a server."""
+
+    def __init__(self, points: Sequence[Point] = ()) -> None:
+        self.all = list(points)
+
+    def choose(self, host: str, arrival: Point) -> Point:
+        """Choose the point that a request to a host leaves from: where it came in, if that fits.
+
+        A point on a loopback address reaches only loopback addresses, one of an IP family only that.
+        """
+        if _reaches(arrival, host):
+            return arrival
+        return next((point for point in self.all if _reaches(point, host)), arrival)
+
+
+def _reaches(point: Point, host: str) -> bool:
+    if (point.family == 6) != (":" in host):
+        return False
+    return is_loopback(host) or not is_loopback(point.port.address[0])
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a literal address is one of the loopback."""
+    return host.startswith("127.") or host == "::1"
+
+
+def open_point(network: INetwork, port: IPort, advertised: str | None) -> Point:
+    """Make the point of an open port."""
+    return Point(port, advertised, network.local_address)

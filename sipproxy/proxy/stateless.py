@@ -1,0 +1,84 @@
+"""The stateless proxy: what goes through keeps nothing here (RFC 3261 16.11).
+
+Also how a stateful proxy forwards what has no transaction: the ACK for a 2xx,
+and a CANCEL that it knows nothing of (16.10).
+"""
+
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+from twisted.internet.defer import Deferred
+
+from sipproxy.errors import RequestError
+from sipproxy.interfaces import Address
+from sipproxy.maybe import then
+from sipproxy.message import Draft, Request, Response, parse_via
+from sipproxy.message.grammar import number
+from sipproxy.proxy.forward import hops_left, make_copy, write_copy
+from sipproxy.proxy.journey import Journey
+from sipproxy.proxy.loops import path_hash, stateless_branch
+from sipproxy.proxy.points import Point, Points
+from sipproxy.routing import NextHop
+from sipproxy.transaction.via import DEFAULT_PORT
+from sipproxy.translation import Target
+
+Sent = Callable[[NextHop], None]
+
+
+def choose(targets: Sequence[Target], request: Request) -> Target:
+    """Choose the one target: the highest q, among equals by a stable hash, so that each copy goes the same way."""
+    if len(targets) == 1:
+        return targets[0]
+    best = max(target.q for target in targets)
+    equals = sorted((target for target in targets if target.q == best), key=lambda target: target.uri.raw)
+    return equals[int(path_hash(request), 16) % len(equals)]
+
+
+def forward(
+    journey: Journey, target: Target, request: Request, source: Address, point: Point, points: Points, sent: Sent
+) -> "Deferred[None] | None":
+    """Forward a request to a target.
+
+    @param sent: called with the next hop once it is gone
+    @raise RequestError: it cannot be forwarded (also in the Deferred)
+    """
+    copy = make_copy(request, journey.ready, target, hops_left(request, target.rounds), journey.breadth)
+    routing = journey.generation.routing
+    hops = (routing.bypass if copy.routed else routing.route)(copy.next, journey.subject)
+
+    def send(found: Sequence[NextHop]) -> None:
+        if not found:
+            raise RequestError(404)
+        hop = sorted(found)[crc32(request.call_id) % len(found)]
+        leaving = points.choose(hop.host, point)
+        branch = stateless_branch(request, journey.decision)
+        record_route = journey.generation.policy.record_route and request.method not in (b"ACK", b"CANCEL")
+        data = write_copy(copy, branch, point, source[0], leaving, hop.host, record_route)
+        leaving.write(data, (hop.host, hop.port))
+        sent(hop)
+
+    return then(hops, send)
+
+
+def response_onward(response: Response) -> tuple[bytes, Address] | None:
+    """Give a response without our Via, and where the next Via says it goes (16.7 item 3, 18.2.2).
+
+    @return: None where no Via is left: it was for us (16.11)
+    @raise sipproxy.errors.SipParseError: the next Via cannot be read
+    """
+    draft = Draft.of(response)
+    draft.pop_value("via")
+    vias = Response(0, b"", b"", draft.lines, draft.names, b"").values("via")
+    if not vias:
+        return None
+    via = parse_via(vias[0])
+    received = via.params.get(b"received")
+    host = (received or via.host).strip(b"[]").decode("ascii")
+    rport = via.params.get(b"rport")
+    port = number(rport, 65535, b"rport") if rport else via.port or DEFAULT_PORT
+    return draft.to_bytes(), (host, port)
+
+
+def is_literal(host: str) -> bool:
+    """Tell whether a host is a literal address, as a datagram can be sent to."""
+    return ":" in host or host.replace(".", "").isdigit()

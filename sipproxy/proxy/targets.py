@@ -1,0 +1,110 @@
+"""Where a request may go: the target set (RFC 3261 16.5), with translation inside us as often as it takes.
+
+A contact at our own host is translated again, as a spiral that never leaves
+the server: each round takes one Max-Forwards, and an address of record that
+was met before in this request is a loop.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, inlineCallbacks
+
+from sipproxy.errors import RequestError
+from sipproxy.maybe import then
+from sipproxy.message import Uri, parse_uri
+from sipproxy.message.uri import digits
+from sipproxy.proxy.identity import Identity
+from sipproxy.translation import Subject, Target, TranslationChain
+
+MAX_ROUNDS = 20
+
+Targets = Sequence[Target]
+
+
+def resolvable(uri: Uri, identity: Identity) -> Uri:
+    """Give the sip: URI that stands for a tel: URI; refuse what we cannot route.
+
+    @raise RequestError: 416 (16.3 item 2)
+    """
+    if uri.is_sip:
+        return uri
+    if uri.scheme != b"tel" or not uri.user:
+        raise RequestError(416)
+    number = digits(uri.user)
+    if number[:1] != b"+" and (uri.params.get(b"phone-context") or b"")[:1] == b"+":
+        number = digits(uri.params[b"phone-context"] or b"") + number  # RFC 3966 5.1.5
+    return parse_uri(b"sip:%b@%b;user=phone" % (number, identity.domain))
+
+
+class Location:
+    """The location service: who a Request-URI at our domains leads to."""
+
+    def __init__(self, identity: Identity, translation: TranslationChain) -> None:
+        self._identity = identity
+        self._translation = translation
+
+    def targets(self, subject: Subject, visited: set[bytes]) -> "Targets | Deferred[Targets]":
+        """Give the target set for C{subject.uri}; itself alone where nobody knows better.
+
+        @param visited: addresses of record that this request was translated for; added to
+        @raise RequestError: 482 where all contacts lead back
+        """
+        uri = subject.uri
+        if b"maddr" in uri.params or not self._identity.is_ours(uri):
+            return (Target(uri, origin="request"),)
+        visited.add(self._identity.aor_key(uri) or uri.raw)
+        answer = self._translation.translate(subject)
+        return then(answer, lambda found: self.inside(subject, found, visited, 0) if found else self._itself(uri))
+
+    def _itself(self, uri: Uri) -> Targets:
+        return (Target(uri, origin="request"),)
+
+    def inside(
+        self, subject: Subject, targets: Targets, visited: set[bytes], rounds: int
+    ) -> "Targets | Deferred[Targets]":
+        """Translate those of some targets again that are at our own host.
+
+        @raise RequestError: 482 where all of them lead back
+        """
+        if not any(self._identity.is_ours(target.uri) for target in targets):
+            return targets
+        return self._translate_again(subject, targets, visited, rounds)
+
+    @inlineCallbacks
+    def _translate_again(
+        self, subject: Subject, targets: Targets, visited: set[bytes], rounds: int
+    ) -> Generator[Any, Any, Targets]:
+        found: list[Target] = []
+        for target in targets:
+            if target.route or not self._identity.is_ours(target.uri):
+                found.append(target)
+                continue
+            key = self._identity.aor_key(target.uri) or target.uri.raw
+            if key in visited or rounds >= MAX_ROUNDS:
+                subject.trace.append(("translation", "mod_sip", f"loop at {key.decode('utf-8', 'replace')}"))
+                continue
+            visited.add(key)
+            again = Subject(target.uri, subject.request, subject.source, subject.now)
+            again.trace = subject.trace
+            further = self._translation.translate(again)
+            if isinstance(further, Deferred):
+                further = yield further
+            for deeper in further:
+                deeper.rounds = target.rounds + 1
+                deeper.q = min(deeper.q, target.q)
+            found.extend((yield self._settle(again, further or (target,), visited, rounds + 1)))
+        if not found:
+            raise RequestError(482)
+        return found
+
+    @inlineCallbacks
+    def _settle(
+        self, subject: Subject, targets: Targets, visited: set[bytes], rounds: int
+    ) -> Generator[Any, Any, Targets]:
+        if targets[0].uri is subject.uri:
+            return targets
+        answer = self.inside(subject, targets, visited, rounds)
+        if isinstance(answer, Deferred):
+            answer = yield answer
+        return answer

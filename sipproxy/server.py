@@ -1,0 +1,183 @@
+"""The SIP service itself: ports, transactions, core; opened in order, closed in order."""
+
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from sipproxy import directives
+from sipproxy.config import Listen, Settings
+from sipproxy.errors import ListenError
+from sipproxy.interfaces import INetwork, IPort
+from sipproxy.proxy.core import Core
+from sipproxy.proxy.listener import Access, Listener
+from sipproxy.proxy.points import Point, Points
+from sipproxy.transaction import TimerWheel
+
+log = Logger(namespace="mod_sip")
+
+_LOOK_AGAIN = 0.05  # seconds between two looks at what is still pending
+
+
+class LockFile:
+    """A file that one process at a time may hold; a dead one's file hinders none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def take(self) -> None:
+        """Take it.
+
+        @raise ListenError: another server has it
+        """
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise ListenError(f"another server runs on this ServerRoot: {self._path} is locked") from None
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class SipService(Service):
+    """Listens, and lets the core deal with what comes.
+
+    @ivar core: the core
+    @ivar listeners: one for each open port
+    """
+
+    def __init__(
+        self, settings: Settings, reactor: Any, network: INetwork, core: Core, wheel: TimerWheel, points: Points
+    ) -> None:
+        self.setName("sip")
+        self.core = core
+        self.listeners: list[Listener] = []
+        self._settings = settings
+        self._reactor = reactor
+        self._network = network
+        self._wheel = wheel
+        self._points = points
+        self._ports: list[IPort] = []
+        self._lock = LockFile(settings[directives.LOCK_FILE])
+        self._pid_file: Path = settings[directives.PID_FILE]
+
+    def open(self) -> None:
+        """Open the ports; nothing is read before L{serve}. A second call does nothing.
+
+        @raise ListenError: one cannot be opened, or another server holds the lock; none is open then
+        """
+        if self._ports:
+            return
+        self._lock.take()
+        try:
+            for place in self._settings[directives.LISTEN]:
+                self._open_place(place)
+        except ListenError:
+            self._close()
+            raise
+        self._pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+
+    def _open_place(self, place: Listen) -> None:
+        if place.host is not None:
+            self._open_port(place.host, place.port)
+            return
+        self._open_port("0.0.0.0", place.port)
+        try:
+            self._open_port("::", place.port)
+        except ListenError as error:
+            log.info("IPv4 only: {error}", error=error)
+
+    def _open_port(self, host: str, port: int) -> None:
+        settings = self._settings
+        access = Access(
+            settings[directives.ALLOW_FROM], settings[directives.DENY_FROM], settings[directives.DENY_SILENTLY]
+        )
+        listener = Listener(self.core, access, self._make_point)
+        opened = self._network.listen(host, port, listener)
+        opened.pause()
+        self._ports.append(opened)
+        self.listeners.append(listener)
+
+    def _make_point(self, port: IPort) -> Point:
+        advertised = self._settings[directives.ADVERTISED]
+        name = None
+        if advertised is not None:
+            name = _host_port(advertised[0], advertised[1] or port.address[1])
+        point = Point(port, name, self._network.local_address)
+        self._points.all.append(point)
+        return point
+
+    def serve(self) -> None:
+        """Read what comes."""
+        # The process may have forked since the ports were opened.
+        self._pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+        for port in self._ports:
+            port.resume()
+
+    def stopService(self) -> Deferred[None]:
+        """Take no new calls, wait for what is being dealt with, then close all."""
+        super().stopService()
+        self.core.draining = True
+        return self._drained().addCallback(lambda _: self._close())
+
+    def _drained(self) -> Deferred[None]:
+        if not self.core.pending:
+            return succeed(None)
+        end = self._reactor.seconds() + self._settings[directives.GRACEFUL_STOP]
+
+        def look() -> None:
+            if not self.core.pending or self._reactor.seconds() >= end:
+                looking.stop()
+
+        looking = LoopingCall(look)
+        looking.clock = self._reactor
+        return looking.start(_LOOK_AGAIN).addCallback(lambda _: None)
+
+    def _close(self) -> None:
+        self.core.table.stop()
+        self._wheel.stop()
+        for port in self._ports:
+            port.stop()
+        self._ports.clear()
+        self.listeners.clear()
+        self._points.all.clear()
+        self._pid_file.unlink(missing_ok=True)
+        self._lock.release()
+
+
+def _host_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def own_hosts(settings: Settings, network: INetwork) -> list[str]:
+    """Give every name and address that is this server."""
+    found = [settings[directives.SERVER_NAME], *settings[directives.SERVER_ALIAS]]
+    for place in settings[directives.LISTEN]:
+        found.extend([place.host] if place.host not in (None, "0.0.0.0", "::") else network.local_addresses())
+    return [host for host in found if host]
+
+
+def make_folders(settings: Settings, paths: Sequence[Path | str]) -> None:
+    """Create the folders of configured paths.
+
+    @raise ListenError: one cannot be created
+    """
+    for path in (settings[directives.SERVER_ROOT] / "x", *paths):
+        if isinstance(path, Path):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ListenError(f"cannot create {path.parent}: {error.strerror}") from None

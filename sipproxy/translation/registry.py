@@ -1,0 +1,40 @@
+"""mod_sip_registry.c as a translator: registered and static contacts (RFC 3261 16.5, 10)."""
+
+from collections.abc import Callable, Sequence
+
+from zope.interface import implementer
+
+from sipproxy.config import Directive, on_off
+from sipproxy.interfaces import IRegistry
+from sipproxy.message import Uri, parse_uri
+from sipproxy.translation.chain import ITranslator, Subject, Target
+
+REGISTRY = Directive("Registry", on_off(), True, "Accept registrations and call what is registered; Off: 405.")
+
+
+@implementer(ITranslator)
+class RegistryTranslator:
+    """Contacts from the registry."""
+
+    name = "mod_sip_registry"
+
+    def __init__(self, registry: IRegistry, aor_key: Callable[[Uri], bytes | None]) -> None:
+        """
+        @param aor_key: gives the canonical key of an address of record, None for one that is not ours
+        """
+        self._registry = registry
+        self._aor_key = aor_key
+
+    def translate(self, subject: Subject) -> Sequence[Target]:
+        """Give the unexpired bindings of the address of record, by falling q."""
+        key = self._aor_key(subject.uri)
+        if key is None:
+            return ()
+        bindings = self._registry.lookup(key, subject.now)
+        targets = [
+            Target(parse_uri(binding.contact), binding.q, binding.path, binding.action, self.name)
+            for binding in bindings
+        ]
+        if len(targets) > 1:
+            targets.sort(key=lambda target: -target.q)
+        return targets

@@ -1,0 +1,5 @@
+"""The twistd commands of sipproxy: strings only, so that listing them imports nothing of ours."""
+
+from twisted.application.service import ServiceMaker
+
+sipproxy = ServiceMaker("sipproxy", "sipproxy.tap", "SIP proxy, redirect and registrar server", "sipproxy")
