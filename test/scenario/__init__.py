@@ -1,0 +1,1 @@
+"""The whole proxy on a memory network in virtual time."""
