@@ -11,8 +11,8 @@ from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -35,6 +35,8 @@ REGISTRY_DATABASE: Directive[Path | str] = Directive(
 
 #: How long a registration waits for others to be committed with it, seconds.
 LINGER = 0.02
+#: How long after a failed attempt it is tried again to read a store, seconds.
+RETRY = 2.0
 #: Changes that a follower may have missed and still catch up.
 HISTORY = 10_000
 #: Addresses of record whose bindings run out that are dealt with in one second: what lookups no longer see can wait.
@@ -138,7 +140,10 @@ class Registry:
         @param now: gives the time in seconds since 1970
         """
         self._store = store
+        self._clock = clock
         self._now = now
+        self._next_load: IDelayedCall | None = None
+        self._unread = False
         self._index: dict[bytes, _Rows] = {}
         self._pending: dict[bytes, Entry[Bindings]] = {}
         self._expiry = Expiry()
@@ -159,21 +164,38 @@ class Registry:
         """Load what is stored and begin to serve.
 
         @return: fires with None once all is in memory
-        @raise StoreError: in the Deferred: it cannot be read
+        @raise StoreError: in the Deferred: it cannot be read now; it is tried again until it can
         """
-        return self._store.load(self._accept, self._now()).addCallback(self._loaded)
+        return self._store.load(self._accept, self._now()).addCallbacks(self._loaded, self._not_loaded)
 
     def _accept(self, aor: bytes, bindings: Bindings) -> None:
         self._replace(aor, bindings)
 
     def _loaded(self, revision: int) -> None:
+        self._unread = False
         self._feed.revision = revision
         self._ticks.start(1, now=False)
+
+    def _not_loaded(self, failure: Failure) -> Failure:
+        failure.trap(StoreError)  # type: ignore[no-untyped-call]
+        self._unread = True
+        self._next_load = self._clock.callLater(RETRY, self._load_again)
+        return failure
+
+    def _load_again(self) -> None:
+        self._next_load = None
+        self.start().addCallbacks(self._loaded_late, _leave_unread)
+
+    def _loaded_late(self, _: None) -> None:
+        _log.info("Registrations are read after all: {count} addresses of record", count=len(self), severity="notice")
 
     def stop(self) -> Deferred[None]:
         """Store what is on its way and close the store; afterwards nothing may be stored."""
         if self._ticks.running:
             self._ticks.stop()
+        if self._next_load is not None:
+            self._next_load.cancel()
+            self._next_load = None
         return self._commits.flush().addCallback(lambda _: self._store.close())
 
     # IRegistry
@@ -193,6 +215,9 @@ class Registry:
         @return: fires with None once that is durable
         @raise UnavailableError: in the Deferred: nothing has changed
         """
+        if self._unread:
+            # Bindings that nobody has read must not be written over.
+            return fail(UnavailableError(b"Registry Unavailable"))
         if aor not in self._pending and bindings == self._index.get(aor, ()):
             return succeed(None)
         entry = self._pending[aor] = Entry(aor, bindings)
@@ -305,6 +330,10 @@ class Registry:
 
 def _leave(failure: Failure) -> None:
     failure.trap(UnavailableError)  # type: ignore[no-untyped-call]
+
+
+def _leave_unread(failure: Failure) -> None:
+    failure.trap(StoreError)  # type: ignore[no-untyped-call]
 
 
 def _packed(bindings: Bindings) -> _Rows:

@@ -62,11 +62,10 @@ def _spellings() -> dict[bytes, str]:
         table[short.encode()] = table[short.upper().encode()] = name
     # One object for each name, so that a comparison of names is one of identity.
     names: dict[str, str] = {}
-    return {spelling + b":": names.setdefault(name, name) for spelling, name in table.items()}
+    return {spelling: names.setdefault(name, name) for spelling, name in table.items()}
 
 
-#: Canonical (long, lower-case) name by the spellings that are usual on the wire. The colon belongs to them: a line
-#: without one is no header, and must not be found here.
+#: Canonical (long, lower-case) name by the spellings that are usual on the wire.
 NAMES = _spellings()
 
 

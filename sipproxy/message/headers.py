@@ -21,7 +21,10 @@ _CSEQ = re.compile(rb"([0-9]+)[ \t]+(" + TOKEN + rb")\Z").match
 _USUAL_VIA = re.compile(
     rb"SIP/2\.0/([A-Z]+) ([0-9a-z][0-9a-z.\-]{0,254}+)(?::([0-9]{1,5}))?;branch=(" + TOKEN + rb")(;rport)?\Z"
 ).match
-_USUAL_ADDRESS = re.compile(rb'("[^"\\\x00-\x1f]*+" ?)?<([^<>" \t]++)>(?:;tag=(' + TOKEN + rb"))?\Z").match
+_ADDRESS = rb'("[^"\\\x00-\x1f]*+" ?)?<([^<>" \t\r\n]++)>(?:;tag=(' + TOKEN + rb"))?\Z"
+_USUAL_ADDRESS = re.compile(_ADDRESS).match
+_USUAL_LINE = re.compile(rb"[A-Za-z]+: ?" + _ADDRESS).match
+
 _ITEM = re.compile(rb"(?:[^,\"<]++|" + QUOTED + rb"|<[^>]*+>)*+").match
 
 MAX_CSEQ = 2**31 - 1  # RFC 3261 8.1.1.5
@@ -100,10 +103,9 @@ def parse_name_addr(value: bytes) -> NameAddr:
 
     @raise SipParseError: it is neither
     """
-    match = _USUAL_ADDRESS(value)
-    if match is not None:
-        display, uri, tag = match.groups()
-        return NameAddr(display.rstrip() if display else b"", parse_uri(uri), {b"tag": tag} if tag else {})
+    usual = usual_address(value)
+    if usual is not None:
+        return usual
     match = _BRACKETED(value)
     if match is not None:
         display = match[1] or match[2].strip(b" \t")
@@ -117,6 +119,19 @@ def parse_name_addr(value: bytes) -> NameAddr:
         display, uri, at = b"", match[0], match.end()
     params = parse_params(value, at) if at < len(value) else {}
     return NameAddr(display, parse_uri(uri), params)
+
+
+def usual_address(text: bytes, is_line: bool = False) -> NameAddr | None:
+    """Read the usual form of a From, To or Contact; None for others.
+
+    @param is_line: whether the header's name stands before it
+    @raise SipParseError: it is the usual form around something that is no URI
+    """
+    match = _USUAL_LINE(text) if is_line else _USUAL_ADDRESS(text)
+    if match is None:
+        return None
+    display, uri, tag = match.groups()
+    return NameAddr(display.rstrip() if display else b"", parse_uri(uri), {b"tag": tag} if tag else {})
 
 
 def parse_q(value: bytes | None) -> float:

@@ -20,6 +20,7 @@ from sipproxy.message.headers import (
     parse_name_addr,
     parse_via,
     split_values,
+    usual_address,
 )
 from sipproxy.message.uri import Uri, parse_uri
 
@@ -85,8 +86,7 @@ class Message:
         names = self.names
         if name not in names:
             return None
-        line = self.lines[names.index(name)]
-        value = line[line.index(b":") + 1 :].strip()
+        value = self.lines[names.index(name)].partition(b":")[2].strip()
         return unfold(value) if b"\n" in value else value
 
     def headers(self, name: str) -> list[bytes]:
@@ -102,8 +102,7 @@ class Message:
 
     def value_at(self, at: int) -> bytes:
         """Give the value of one header line, unfolded and stripped."""
-        line = self.lines[at]
-        return unfold(line[line.index(b":") + 1 :].strip())
+        return unfold(self.lines[at].partition(b":")[2].strip())
 
     def required(self, name: str) -> bytes:
         """Give the value of a header that must be there.
@@ -127,15 +126,21 @@ class Message:
     def from_(self) -> NameAddr:
         """The From header."""
         if self._from is None:
-            self._from = parse_name_addr(self.required("from"))
+            self._from = self._address("from")
         return self._from
 
     @property
     def to(self) -> NameAddr:
         """The To header."""
         if self._to is None:
-            self._to = parse_name_addr(self.required("to"))
+            self._to = self._address("to")
         return self._to
+
+    def _address(self, name: str) -> NameAddr:
+        """Read From or To; the usual form from the whole line, which spares cutting its value out."""
+        names = self.names
+        usual = usual_address(self.lines[names.index(name)], True) if name in names else None
+        return usual or parse_name_addr(self.required(name))
 
     @property
     def call_id(self) -> bytes:
@@ -277,7 +282,7 @@ _known_name = NAMES.get
 
 def _message(start: bytes, lines: list[bytes], body: bytes, most: int) -> Request | Response:
     """Make a message of its lines; of more than C{most} one too many is kept, for which it will be refused."""
-    names = [_known_name(line[: line.find(b":") + 1]) for line in lines]
+    names = [_known_name(line.partition(b":")[0]) for line in lines]
     if None in names or len(names) > most:
         lines = _folded(lines)[: most + 1]
         try:

@@ -10,7 +10,7 @@ from sipproxy.errors import RequestError
 from sipproxy.message import Response
 from sipproxy.proxy.forward import Copy, write_copy
 from sipproxy.proxy.loops import new_branch
-from sipproxy.proxy.responses import Final
+from sipproxy.proxy.responses import Final, is_for_us
 from sipproxy.routing import NextHop
 from sipproxy.transaction import ClientTransaction
 from sipproxy.transaction.timers import Timer
@@ -141,6 +141,10 @@ class Branch:
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         """Take a response (16.7 items 2 to 5)."""
         status = response.status
+        if is_for_us(response):
+            if status >= 200 and transaction is self.client and self.final is None:
+                self._end(Final(502))
+            return
         if transaction is not self.client:
             self._late(transaction, response)
             return

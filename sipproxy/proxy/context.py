@@ -67,6 +67,10 @@ class ResponseContext(Exchange):
 
     def add_targets(self, targets: Sequence[Target]) -> None:
         """Put targets before those that wait, highest q first; none twice (16.5), no more than MaxForks."""
+        if len(targets) == 1 and not self._seen:  # most calls
+            self._seen.append(targets[0].uri)
+            self._queue.append([targets[0]])
+            return
         fresh: list[Target] = []
         if len(targets) > 1:
             targets = sorted(targets, key=lambda target: -target.q)
@@ -107,8 +111,6 @@ class ResponseContext(Exchange):
         return sum([branch.breadth for branch in pending]) if pending else 0
 
     def _pending(self) -> list[Branch]:
-        if len(self._branches) == 1:
-            return self._branches if self._branches[0].final is None else []
         return [branch for branch in self._branches if branch.final is None]
 
     def _start_group(self) -> None:
@@ -231,11 +233,15 @@ class ResponseContext(Exchange):
         if not finals:
             self.reply(487 if self.was_cancelled else 480)
             return
+        if not self.is_invite:
+            # RFC 4320 4.2: "MUST NOT send a response with Status-Code of 408 to a non-INVITE request".
+            finals = [final for final in finals if final.status != 408]
+            if not finals:
+                self.give_up()
+                return
         best = choose_best(finals)
         if best.response is not None:
             self._pass_final(best.response.status, pass_on(best.response, finals))
-        elif best.status == 408 and not self.is_invite:
-            self.give_up()  # RFC 4320 4.2
         elif best.error is not None:
             self.fail(best.error)
         elif best.status == 503 and not all(branch.unreachable for branch in self._branches):

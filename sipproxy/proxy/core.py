@@ -32,6 +32,8 @@ from sipproxy.translation import Target
 
 log = Logger(namespace="mod_sip")
 
+TAG_SIZE = 16  # characters of a To tag of ours
+
 _OPTIONS_HEADERS = (
     b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER",
     b"Accept: */*",
@@ -78,13 +80,18 @@ class Core:
         @raise sipproxy.errors.SipParseError: it is not worth a transaction
         """
         validate(request)
-        stateful = self.generation.policy.stateful or request.method == b"REGISTER"
-        exchange: Exchange = (ResponseContext if stateful else Exchange)(self, request, source, point)
+        is_for_registrar = request.method == b"REGISTER" and self.generation.identity.is_ours(request.request_uri)
+        stateful = self.generation.policy.stateful
+        kind = ResponseContext if stateful and not is_for_registrar else Exchange
+        exchange: Exchange = kind(self, request, source, point)
         self.pending += 1
         try:
-            if stateful:
+            if stateful or is_for_registrar:
                 exchange.begin()
-            self._dispatch(exchange)
+            if is_for_registrar:
+                self._register(exchange)
+            else:
+                self._dispatch(exchange)
         except RequestError as error:
             exchange.fail(error)
         except Exception:  # noqa: BLE001 - a fault of ours must not reach other calls
@@ -92,7 +99,8 @@ class Core:
 
     def ack_received(self, request: Request, source: Address, point: Point) -> None:
         """Forward an ACK for a 2xx (13.2.2.4); one for a response of ours that kept no transaction ends here."""
-        if request.to.tag == self.stateless_tag(request):
+        tag = request.to.tag
+        if len(tag) == TAG_SIZE and tag == self.stateless_tag(request):
             return
         self._forward_stateless(request, source, point)
 
@@ -120,16 +128,16 @@ class Core:
         request = exchange.request
         if self.draining and request.method == b"INVITE" and not request.to.tag:
             raise UnavailableError(b"Shutting Down", retry_after=60)
-        uri = request.request_uri
-        if request.method == b"REGISTER" and self.generation.identity.is_ours(uri):
-            self._register(exchange)
-        elif request.method == b"OPTIONS" and (
-            request.max_forwards == 0
-            or (uri.user is None and "route" not in request.names and self.generation.identity.is_ours(uri))
-        ):
+        if request.method == b"OPTIONS" and self._is_for_us(request):
             exchange.reply(200, headers=_OPTIONS_HEADERS)  # 11.2; 16.3 item 3
         else:
             self._find_targets(exchange)
+
+    def _is_for_us(self, request: Request) -> bool:
+        uri = request.request_uri
+        return request.max_forwards == 0 or (
+            uri.user is None and "route" not in request.names and self.generation.identity.is_ours(uri)
+        )
 
     def _register(self, exchange: Exchange) -> None:
         registrar = self.generation.registrar
@@ -229,7 +237,7 @@ class Core:
     def stateless_tag(self, request: Request) -> bytes:
         """Give the To tag of responses without a transaction, by which their ACK is recognised."""
         seed = b"%b\0%b" % (request.header("call-id") or b"", (request.header("cseq") or b"").partition(b" ")[0])
-        return blake2b(seed, key=self._secret, digest_size=8).hexdigest().encode("ascii")
+        return blake2b(seed, key=self._secret, digest_size=TAG_SIZE // 2).hexdigest().encode("ascii")
 
     def send_stateless(self, request: Request, source: Address, point: Point, response: bytes) -> None:
         """Send a response that no transaction keeps."""

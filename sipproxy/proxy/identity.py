@@ -43,9 +43,10 @@ class Identity:
         """Tell whether a URI names this server or a domain it is responsible for.
 
         A name or an address of ours counts with a port that we listen on (none
-        means 5060), a domain also without any.
+        means 5060), a domain also without any. A maddr parameter comes before the host (19.1.1).
         """
-        return self.is_host(uri.host, uri.port)
+        maddr = uri.params.get(b"maddr") if uri.params else None
+        return self.is_host(uri.host if maddr is None else maddr.lower(), uri.port)
 
     def is_host(self, host: bytes, port: int | None) -> bool:
         """Tell whether a host and port are this server or a domain of it."""

@@ -60,6 +60,8 @@ class Journey:
         identity = self.generation.identity
         subject.uri = resolvable(subject.uri, identity)
         self.may_retarget = identity.is_ours(subject.uri)
+        if not self.may_retarget:
+            return (Target(subject.uri, origin="request"),)
         return self.generation.location.targets(subject, self._visited)
 
     def inside(self, targets: Sequence[Target]) -> "Targets | Deferred[Targets]":

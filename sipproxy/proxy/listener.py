@@ -124,7 +124,10 @@ class Listener(DatagramProtocol):
             response = make_response(request, error.status, error.reason, tag, error.headers)
             self.point.write(response, response_destination(request.via, addr))
         except SipParseError:
-            log.debug("a datagram that cannot be answered was dropped", client=addr)
+            if "via" not in request.names:
+                return  # whatever it is, it is no request
+            # RFC 4475 3.1.2.1: no Via that can be read; where it came from is all that is known.
+            self.point.write(make_response(request, error.status, error.reason, b"", error.headers), addr)
 
     def _say(self, error: SipParseError, addr: Address) -> None:
         now = self._core.now()

@@ -68,15 +68,20 @@ class Points:
 
     def __init__(self, points: Sequence[Point] = ()) -> None:
         self.all = list(points)
+        self._chosen: dict[tuple[str, Point], Point] = {}
 
     def choose(self, host: str, arrival: Point) -> Point:
         """Choose the point that a request to a host leaves from: where it came in, if that fits.
 
         A point on a loopback address reaches only loopback addresses, one of an IP family only that.
         """
-        if _reaches(arrival, host):
-            return arrival
-        return next((point for point in self.all if _reaches(point, host)), arrival)
+        point = self._chosen.get((host, arrival))
+        if point is None:
+            if len(self._chosen) >= MAX_REMEMBERED:
+                self._chosen.clear()
+            fitting = (point for point in (arrival, *self.all) if _reaches(point, host))
+            point = self._chosen[host, arrival] = next(fitting, arrival)
+        return point
 
 
 def _reaches(point: Point, host: str) -> bool:

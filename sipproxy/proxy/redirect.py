@@ -15,7 +15,7 @@ from sipproxy.translation import Target
 Contacts = list[bytes]
 
 
-def split_by_action(targets: Sequence[Target], policy: Policy) -> tuple[list[Target], list[Target]]:
+def split_by_action(targets: Sequence[Target], policy: Policy) -> tuple[Sequence[Target], Sequence[Target]]:
     """Tell which targets are forwarded to, and which are told to the caller.
 
     Where any is to be proxied, the others are left out.
@@ -23,10 +23,10 @@ def split_by_action(targets: Sequence[Target], policy: Policy) -> tuple[list[Tar
     @return: (to be proxied, to be redirected to), one of them empty
     """
     if not policy.caller_preferences:
-        return ([], list(targets)) if policy.redirects else (list(targets), [])
+        return ((), targets) if policy.redirects else (targets, ())
     default = "redirect" if policy.redirects else "proxy"
     proxied = [target for target in targets if (target.action or default) == "proxy"]
-    return (proxied, []) if proxied else ([], list(targets))
+    return (proxied, ()) if proxied else ((), targets)
 
 
 def contacts(journey: Journey, targets: Sequence[Target]) -> "Contacts | Deferred[Contacts]":

@@ -43,6 +43,12 @@ def _rank(final: Final) -> tuple[int, int, bool]:
     return status // 100, 2 if status == 487 else 1, final.response is None
 
 
+def is_for_us(response: Response) -> bool:
+    """Tell whether no Via but ours is left, so that a response must not be forwarded (16.7 item 3)."""
+    names = response.names
+    return names.count("via") == 1 and b"," not in response.lines[names.index("via")]
+
+
 def pass_on(response: Response, finals: Sequence[Final] = ()) -> bytes:
     """Write a response as it goes upstream: without our Via (16.7 item 3).
 

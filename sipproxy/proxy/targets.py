@@ -25,9 +25,9 @@ Targets = Sequence[Target]
 def resolvable(uri: Uri, identity: Identity) -> Uri:
     """Give the sip: URI that stands for a tel: URI; refuse what we cannot route.
 
-    @raise RequestError: 416 (16.3 item 2)
+    @raise RequestError: 416 (16.3 item 2); sips: too, which no transport of ours can carry (26.2.2)
     """
-    if uri.is_sip:
+    if uri.scheme == b"sip":
         return uri
     if uri.scheme != b"tel" or not uri.user:
         raise RequestError(416)
@@ -45,14 +45,14 @@ class Location:
         self._translation = translation
 
     def targets(self, subject: Subject, visited: set[bytes]) -> "Targets | Deferred[Targets]":
-        """Give the target set for C{subject.uri}; itself alone where nobody knows better.
+        """Give the target set for C{subject.uri}, which is at a domain of ours; itself alone where nobody knows better.
 
         @param visited: addresses of record that this request was translated for; added to
         @raise RequestError: 482 where all contacts lead back
         """
         uri = subject.uri
-        if b"maddr" in uri.params or not self._identity.is_ours(uri):
-            return (Target(uri, origin="request"),)
+        if b"maddr" in uri.params:
+            return self._itself(uri)
         visited.add(self._identity.aor_key(uri) or uri.raw)
         answer = self._translation.translate(subject)
         return then(answer, lambda found: self.inside(subject, found, visited, 0) if found else self._itself(uri))

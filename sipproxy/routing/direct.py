@@ -31,8 +31,11 @@ class DirectRouter:
     def route(self, uri: Uri, subject: Subject) -> "Sequence[NextHop] | Deferred[Sequence[NextHop]]":
         """Give a next hop for each address.
 
-        @raise RequestError: 404 for a host that does not exist, 503 while no name server answers (also in the Deferred)
+        @raise RequestError: 416 for another scheme than sip, 404 for a host that does not exist, 503 while no
+            name server answers (also in the Deferred)
         """
+        if uri.scheme != b"sip":
+            raise RequestError(416)
         if not uri.params or b"maddr" not in uri.params:
             known = self._literal.get((uri.host, uri.port))
             if known is not None:
