@@ -1,0 +1,93 @@
+"""Load from sipp: the callers, and the telephone that they call."""
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.processes import end, free_ports, processors, start
+from bench.works import DOMAIN, NEED_CALLEE, USERS
+
+SCENARIOS = Path(__file__).resolve().parent / "scenarios"
+_AT_ONCE = 20_000
+"""Calls that may be in progress before sipp makes no new ones."""
+_GRACE = 60.0
+"""Seconds that calls may go on after the last one began."""
+
+
+class Result(NamedTuple):
+    """What became of the calls.
+
+    @ivar done: calls that ended as they should
+    @ivar failed: all others
+    @ivar resent: requests that sipp had to send again
+    """
+
+    done: int
+    failed: int
+    resent: int
+
+
+class Load:
+    """Makes load for one server.
+
+    @ivar callee: UDP port of the telephone
+    """
+
+    def __init__(self, server_port: int, folder: Path, callee: int | None = None) -> None:
+        """
+        @param folder: for sipp's files
+        @param callee: UDP port of the telephone, where it must be a certain one
+        """
+        free, self._caller, self._media, self._callee_media = free_ports(4)
+        self.callee = callee or free
+        self._server_port = server_port
+        self._folder = folder
+
+    def run(self, work: str, rate: int, count: int, users: Iterable[int] = range(USERS)) -> Result:
+        """Make calls, or registrations.
+
+        @param rate: begun in one second
+        @param users: numbers of the users that are called, in turn
+        """
+        scenario = "call" if work in NEED_CALLEE else work
+        self._write_users(work, users)
+        statistics = self._folder / "statistics.csv"
+        statistics.unlink(missing_ok=True)
+        command = ["sipp", f"127.0.0.1:{self._server_port}", "-sf", str(SCENARIOS / f"{scenario}.xml")]
+        command += ["-inf", "users.csv", "-key", "callee", f"127.0.0.1:{self.callee}", "-i", "127.0.0.1"]
+        command += ["-p", str(self._caller), "-mp", str(self._media), "-r", str(rate), "-m", str(count)]
+        command += ["-l", str(_AT_ONCE), "-nostdin", "-trace_stat", "-stf", statistics.name, "-fd", "1"]
+        sipp = start(processors()[1], command, self._folder)
+        try:
+            sipp.wait(count / rate + _GRACE)
+        except subprocess.TimeoutExpired:
+            end(sipp)
+        return _read(statistics, count)
+
+    @contextmanager
+    def telephone(self) -> Iterator[None]:
+        """Let somebody answer calls."""
+        command = ["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", str(self.callee), "-mp", str(self._callee_media)]
+        sipp = start(processors()[1], [*command, "-nostdin"], self._folder)
+        try:
+            yield
+        finally:
+            end(sipp)
+
+    def _write_users(self, work: str, users: Iterable[int]) -> None:
+        """Write sipp's list of users: a name, and a URI to call it by."""
+        host = f"127.0.0.1:{self.callee}" if work in ("call", "stateless-call") else DOMAIN
+        lines = [f"u{number};sip:u{number}@{host}\n" for number in users]
+        (self._folder / "users.csv").write_text("SEQUENTIAL\n" + "".join(lines), encoding="ascii")
+
+
+def _read(statistics: Path, count: int) -> Result:
+    """Read the last line of sipp's statistics; without any, all calls have failed."""
+    lines = statistics.read_text().splitlines() if statistics.exists() else []
+    if len(lines) < 2:
+        return Result(0, count, 0)
+    last = dict(zip(lines[0].split(";"), lines[-1].split(";"), strict=False))
+    done = int(last["SuccessfulCall(C)"])
+    return Result(done, count - done, int(last["Retransmissions(C)"]))

@@ -1,0 +1,111 @@
+"""A server as C{make_service} makes it, on a virtual clock and a network that goes nowhere."""
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from twisted.internet.testing import MemoryReactorClock
+from zope.interface import implementer
+
+from bench.works import directives
+from sipproxy.app import Server, make_service, settings_of
+from sipproxy.interfaces import Address, IDatagramUser, INetwork, IPort
+from sipproxy.process import settle_garbage_collector
+
+PORT = 5060
+
+
+@implementer(IPort)
+class NullPort:
+    """A port whose datagrams go into a list.
+
+    @ivar sent: what the server sent, each with its destination
+    """
+
+    def __init__(self, address: Address, user: IDatagramUser) -> None:
+        self.address = address
+        self.deliver: Callable[[bytes, Address], None] = user.datagramReceived
+        self.sent: list[tuple[bytes, Address]] = []
+
+    def write(self, data: bytes, destination: Address) -> None:
+        """Keep it."""
+        self.sent.append((data, destination))
+
+    def take(self) -> list[tuple[bytes, Address]]:
+        """Give what was sent since the last time."""
+        taken = self.sent[:]
+        self.sent.clear()
+        return taken
+
+    def pause(self) -> None:
+        """Nothing comes of itself."""
+
+    def resume(self) -> None:
+        """Nothing comes of itself."""
+
+    def stop(self) -> None:
+        """Nothing is open."""
+
+
+@implementer(INetwork)
+class NullNetwork:
+    """A network of one address.
+
+    @ivar port: the last port that was opened
+    """
+
+    port: NullPort
+
+    def listen(self, host: str, port: int, user: IDatagramUser) -> NullPort:
+        """Open a port."""
+        self.port = NullPort((host, port), user)
+        user.makeConnection(self.port)
+        return self.port
+
+    def local_addresses(self) -> list[str]:
+        """Give all addresses of this machine."""
+        return ["127.0.0.1"]
+
+    def local_address(self, destination: str) -> str:
+        """Tell the local address that datagrams leave from."""
+        return "127.0.0.1"
+
+
+PYTHON_THRESHOLDS = gc.get_threshold()
+
+
+class MemoryServer:
+    """A running server without sockets.
+
+    @ivar clock: its time
+    @ivar server: its service
+    @ivar port: its port
+    """
+
+    def __init__(self, work: str, root: Path, **others: str) -> None:
+        """Start it.
+
+        @param root: an empty folder for its logs
+        @param others: further directives
+        """
+        self.clock = MemoryReactorClock()  # type: ignore[no-untyped-call]
+        self.clock.advance(1_000_000_000)
+        network = NullNetwork()
+        settings = settings_of(directives(work, root, PORT, RegistryDatabase="memory", **others))
+        self.server: Server = make_service(settings, self.clock, network, Random(1))
+        self.server.startService()
+        self.port = network.port
+        settle_garbage_collector()
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions are live."""
+        return len(self.server.sip.core.table)
+
+    def stop(self) -> None:
+        """Stop it."""
+        self.server.stopService()
+        self.clock.advance(10)
+        gc.unfreeze()
+        gc.set_threshold(*PYTHON_THRESHOLDS)
