@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 from sipproxy.config import (
+    Computed,
     Directive,
     Listen,
     Module,
@@ -60,7 +61,12 @@ DENY_SILENTLY = Directive("DenySilently", on_off(), False, "Drop what is refused
 GRACEFUL_STOP = Directive(
     "GracefulStopInS", seconds(), 5.0, "How long requests that are being dealt with may take when the server stops."
 )
-SERVER_NAME = Directive("ServerName", host(), socket.gethostname().lower(), "This server's own name.")
+SERVER_NAME = Directive(
+    "ServerName",
+    host(),
+    Computed(lambda _: socket.gethostname().lower(), "the machine's name"),
+    "This server's own name.",
+)
 SERVER_ALIAS = Directive("ServerAlias", joined(hosts()), (), "Further names and addresses that are this server.")
 MAX_TRANSACTIONS = Directive(
     "MaxTransactions", whole(minimum=1), 200_000, "Transactions at one time; more is answered 503 with Retry-After."
