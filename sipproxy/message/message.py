@@ -9,7 +9,6 @@ Not here: meaning. A header nobody reads may be as wrong as it likes.
 
 import re
 from dataclasses import dataclass
-from typing import cast
 
 from sipproxy.errors import SipParseError
 from sipproxy.message.grammar import NAMES, TOKEN, canonical_name, number, unfold
@@ -109,10 +108,12 @@ class Message:
 
         @raise SipParseError: it is not
         """
-        value = self.header(name)
-        if not value:
-            raise SipParseError(b"Missing " + _title(name))
-        return value
+        names = self.names
+        if name in names:
+            value = self.lines[names.index(name)].partition(b":")[2].strip()
+            if value:
+                return unfold(value) if b"\n" in value else value
+        raise SipParseError(b"Missing " + _title(name))
 
     @property
     def via(self) -> Via:
@@ -185,7 +186,12 @@ class Request(Message):
     def __init__(
         self, method: bytes, uri: bytes, start: bytes, lines: list[bytes], names: list[str], body: bytes
     ) -> None:
-        Message.__init__(self, start, lines, names, body)
+        # Written out: a call of the base class costs as much as what it does.
+        self.start = start
+        self.lines = lines
+        self.names = names
+        self.body = body
+        self._call_id = self._via = self._from = self._to = self._cseq = None
         self.method = method
         self.uri = uri
         self._request_uri: Uri | None = None
@@ -282,7 +288,8 @@ _known_name = NAMES.get
 
 def _message(start: bytes, lines: list[bytes], body: bytes, most: int) -> Request | Response:
     """Make a message of its lines; of more than C{most} one too many is kept, for which it will be refused."""
-    names = [_known_name(line.partition(b":")[0]) for line in lines]
+    # None stands for a name in no usual spelling, and is replaced where there is one.
+    names: list[str] = [_known_name(line.partition(b":")[0]) for line in lines]  # type: ignore[misc]
     if None in names or len(names) > most:
         lines = _folded(lines)[: most + 1]
         try:
@@ -292,11 +299,11 @@ def _message(start: bytes, lines: list[bytes], body: bytes, most: int) -> Reques
             raise
     match = _REQUEST_LINE(start)
     if match is not None:
-        return Request(match[1], match[2], start, lines, cast("list[str]", names), body)
+        return Request(match[1], match[2], start, lines, names, body)
     match = _STATUS_LINE(start)
     if match is not None:
-        return Response(int(match[1]), match[2] or b"", start, lines, cast("list[str]", names), body)
-    return _bad_start(start, lines, cast("list[str]", names), body)
+        return Response(int(match[1]), match[2] or b"", start, lines, names, body)
+    return _bad_start(start, lines, names, body)
 
 
 def _folded(lines: list[bytes]) -> list[bytes]:

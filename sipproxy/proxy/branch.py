@@ -1,6 +1,5 @@
 """A branch: one target of a request, tried at its next hops in turn (RFC 3261 16.6 items 7 to 11, 16.8, 16.9)."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
@@ -11,10 +10,10 @@ from sipproxy.message import Response
 from sipproxy.proxy.forward import Copy, write_copy
 from sipproxy.proxy.loops import new_branch
 from sipproxy.proxy.responses import Final, is_for_us
-from sipproxy.routing import NextHop
+from sipproxy.routing import NextHop, NextHops
 from sipproxy.transaction import ClientTransaction
 from sipproxy.transaction.timers import Timer
-from sipproxy.translation import Target
+from sipproxy.translation import AT_HAND, Target
 
 if TYPE_CHECKING:
     from sipproxy.proxy.context import ResponseContext
@@ -75,14 +74,14 @@ class Branch:
         self._news_at = 0.0
         self._guard: Timer | None = None
 
-    def start(self, hops: "Sequence[NextHop] | Deferred[Sequence[NextHop]]") -> None:
+    def start(self, hops: "NextHops | Deferred[NextHops]") -> None:
         """Begin, once the next hops are known (item 7)."""
-        if isinstance(hops, Deferred):
-            hops.addCallbacks(self._start, self._routing_failed).addErrback(self.context.broke)
-        else:
+        if isinstance(hops, AT_HAND):
             self._start(hops)
+        else:
+            hops.addCallbacks(self._start, self._routing_failed).addErrback(self.context.broke)
 
-    def _start(self, hops: Sequence[NextHop]) -> None:
+    def _start(self, hops: NextHops) -> None:
         if self.final is not None:
             return
         if self._cancel_wanted:
@@ -157,7 +156,7 @@ class Branch:
             self._provisional(transaction, response)
         elif status < 300:
             self._stop_timers()
-            self.final = self.final or Final(status, response)
+            self.final = self.final or Final(status)
             self.context.succeeded(self, response)
         elif self.final is None:
             if status == 503 and self._hops and not self._cancel_wanted:
@@ -187,7 +186,7 @@ class Branch:
                 self.context.core.send_cancel(transaction)
         elif response.status < 300:
             self.context.succeeded(self, response)
-            self.final = self.final or Final(response.status, response)
+            self.final = self.final or Final(response.status)
 
     def timed_out(self, transaction: ClientTransaction) -> None:
         """Take timer B or F (16.7 item 6: as a 408)."""

@@ -18,11 +18,12 @@ from sipproxy.message.headers import parse_seconds
 from sipproxy.proxy.branch import Branch
 from sipproxy.proxy.exchange import Exchange
 from sipproxy.proxy.forward import hops_left, make_copy
+from sipproxy.proxy.late import LateSuccess, pass_success
 from sipproxy.proxy.points import Point, sent_by
 from sipproxy.proxy.responses import Final, choose_best, pass_on
 from sipproxy.proxy.settings import Policy
 from sipproxy.transaction import ServerTransaction
-from sipproxy.transaction.machines import ACCEPTED
+from sipproxy.transaction.machines import ACCEPTED, CALLING, PROCEEDING
 from sipproxy.transaction.timers import Timer
 from sipproxy.translation import Target
 
@@ -51,10 +52,10 @@ class ResponseContext(Exchange):
     )
 
     def __init__(self, core: "Core", request: Request, source: Address, point: Point) -> None:
-        super().__init__(core, request, source, point)
+        Exchange.__init__(self, core, request, source, point)
         self.policy: Policy = core.generation.policy
         self.is_invite = request.method == b"INVITE"
-        self.expires = _expires(request) if self.is_invite else 0
+        self.expires = _expires(request) if self.is_invite and "expires" in request.names else 0
         self.was_cancelled = False
         self._branches: list[Branch] = []
         self._queue: list[list[Target]] = []
@@ -94,28 +95,34 @@ class ResponseContext(Exchange):
         """Start the next group of targets, or end with the best response (item 6)."""
         if self.was_cancelled:
             self._queue.clear()
-        while self._queue and self._may_start():
-            self._start_group()
-        if self._queue or self._pending():
+        pending = self._pending()
+        while self._queue and self._may_start(pending):
+            self._start_group(pending)
+            pending = self._pending()
+        if self._queue or pending:
             return
         if not self.finished:
             self._finish_with_best()
-        self._branches = []  # a ring of references would wait for the garbage collector
+        self._leave()
 
-    def _may_start(self) -> bool:
-        used = self._breadth_used()
-        return not used or (self._front_may_start and used < self.journey.breadth)
+    def _leave(self) -> None:
+        """Give all memory back but what late 2xx need; rings of references would wait for the garbage collector."""
+        for branch in self._branches:
+            client = branch.client
+            if client is None or client.state in (CALLING, PROCEEDING):
+                continue  # given up: a provisional response would be answered with CANCEL
+            client.user = LateSuccess(self.server) if client.state == ACCEPTED and self.server is not None else None
+        self._branches = []
 
-    def _breadth_used(self) -> int:
-        pending = self._pending()
-        return sum([branch.breadth for branch in pending]) if pending else 0
+    def _may_start(self, pending: list[Branch]) -> bool:
+        return not pending or (self._front_may_start and _breadth_of(pending) < self.journey.breadth)
 
     def _pending(self) -> list[Branch]:
-        return [branch for branch in self._branches if branch.final is None]
+        return [branch for branch in self._branches if branch.final is None] if self._branches else []
 
-    def _start_group(self) -> None:
+    def _start_group(self, pending: list[Branch]) -> None:
         """Start as many targets of the first group as Max-Breadth allows (RFC 5393 5.3.3)."""
-        room = self.journey.breadth - self._breadth_used()
+        room = self.journey.breadth - _breadth_of(pending)
         group = self._queue.pop(0)
         now, later = group[:room], group[room:]
         # What Max-Breadth holds back follows as soon as a branch has ended (RFC 5393 5.3.3.1).
@@ -124,7 +131,8 @@ class ResponseContext(Exchange):
             self._queue.insert(0, later)
         share, extra = divmod(room, len(now))
         started = [self._make_branch(target, share + (at < extra)) for at, target in enumerate(now)]
-        self._set_sequential_timer()
+        if self._queue or self._advance_timer is not None:
+            self._set_sequential_timer()
         for branch in started:
             if branch.final is None:
                 self._start_branch(branch)
@@ -253,9 +261,8 @@ class ResponseContext(Exchange):
         if not self.is_invite and self.core.now() - self.outcome.started >= self.policy.values.timeout:
             self.give_up()  # RFC 4320 4.1: the caller's timer F has fired
             return
-        if self.finished and self.server is not None and self.server.state != ACCEPTED:
-            # Item 5: a 2xx to INVITE goes upstream even where its transaction is over, or ended otherwise.
-            self.server.point.write(response, self.server.destination)
+        if self.finished and self.server is not None:
+            pass_success(self.server, status, response)
             return
         self.respond(500 if status == 503 else status, response)
 
@@ -283,6 +290,10 @@ class ResponseContext(Exchange):
     def broke(self, failure: Failure) -> None:
         """Take a fault of ours."""
         self.core.broke(self, failure)
+
+
+def _breadth_of(branches: list[Branch]) -> int:
+    return sum([branch.breadth for branch in branches]) if branches else 0
 
 
 def _none_found(failure: Failure) -> Sequence[Target]:

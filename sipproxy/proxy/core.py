@@ -18,17 +18,16 @@ from sipproxy.interfaces import Address, IOutcome, IOutcomeObserver
 from sipproxy.message import Request, Response, make_response
 from sipproxy.proxy import stateless
 from sipproxy.proxy.context import ResponseContext
-from sipproxy.proxy.exchange import Exchange
+from sipproxy.proxy.exchange import Exchange, Outcome
 from sipproxy.proxy.generation import Generation, Reply
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import Point, Points
 from sipproxy.proxy.redirect import Contacts, contacts, split_by_action, status_of
-from sipproxy.proxy.targets import Targets
 from sipproxy.proxy.validate import validate
 from sipproxy.routing import NextHop
 from sipproxy.transaction import ClientTransaction, TimerWheel, TransactionTable
 from sipproxy.transaction.via import response_destination
-from sipproxy.translation import Target
+from sipproxy.translation import AT_HAND, Target, Targets
 
 log = Logger(namespace="mod_sip")
 
@@ -111,6 +110,13 @@ class Core:
             return
         self._forward_stateless(request, source, point)
 
+    def cancel_answered(self, cancel: Request, source: Address, point: Point) -> None:
+        """Tell the observers of a CANCEL: a request of its own."""
+        outcome = Outcome(cancel, source, point.port.address, self.now())
+        outcome.status = 200
+        outcome.size = len(make_response(cancel, 200))
+        self.tell(outcome)
+
     def stray_response(self, response: Response, source: Address, point: Point) -> None:
         """A stateful proxy drops it (RFC 6026 7.3); a stateless one forwards what has our Via (16.11)."""
         if self.generation.policy.stateful or not self.generation.identity.is_our_via(response.via):
@@ -162,11 +168,11 @@ class Core:
             self.generation, request, exchange.source, exchange.outcome.started, exchange.server is not None
         )
         targets = journey.targets()
-        if isinstance(targets, Deferred):
+        if isinstance(targets, AT_HAND):
+            self._found(targets, exchange)
+        else:
             self._trying(exchange)
             targets.addCallback(self._found, exchange).addErrback(self._failed, exchange)
-        else:
-            self._found(targets, exchange)
 
     def _found(self, targets: Targets, exchange: Exchange) -> None:
         if exchange.finished:  # cancelled meanwhile
@@ -206,7 +212,7 @@ class Core:
 
         target = stateless.choose(targets, request)
         gone = stateless.forward(exchange.journey, target, request, exchange.source, exchange.point, self.points, sent)
-        if isinstance(gone, Deferred):
+        if gone is not None:
             gone.addErrback(self._failed, exchange)
 
     def _forward_stateless(self, request: Request, source: Address, point: Point) -> None:
@@ -217,12 +223,12 @@ class Core:
                 return
             journey = Journey(self.generation, request, source, self.now(), stateful=False)
             targets = journey.targets()
-            if isinstance(targets, Deferred):
-                targets.addCallback(self._forward_chosen, journey, request, source, point).addErrback(_dropped)
-            else:
+            if isinstance(targets, AT_HAND):
                 gone = self._forward_chosen(targets, journey, request, source, point)
-                if isinstance(gone, Deferred):
+                if gone is not None:
                     gone.addErrback(_dropped)
+            else:
+                targets.addCallback(self._forward_chosen, journey, request, source, point).addErrback(_dropped)
         except RequestError as error:
             log.debug("{method} dropped: {error}", method=request.method.decode("ascii"), error=error)
 

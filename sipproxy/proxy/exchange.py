@@ -103,6 +103,8 @@ class Exchange:
 
     def _finish(self, status: int | None, size: int) -> None:
         self.finished = True
+        if self.server is not None:
+            self.server.user = None  # what is finished gives its memory back
         outcome = self.outcome
         outcome.duration = self.core.now() - outcome.started
         outcome.status = status
@@ -112,11 +114,7 @@ class Exchange:
     # ServerUser: what the server transaction tells.
 
     def cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
-        """A CANCEL came and was answered (RFC 3261 9.2): a request of its own to the observers."""
-        outcome = Outcome(cancel, self.source, self.point.port.address, self.core.now())
-        outcome.status = 200
-        outcome.size = len(make_response(cancel, 200, to_tag=transaction.to_tag))
-        self.core.tell(outcome)
+        """A CANCEL came; what we answer ourselves is answered already, or about to be (RFC 3261 9.2)."""
 
     def unacknowledged(self, transaction: ServerTransaction) -> None:
         """No ACK came; nobody is to be told (RFC 3261 17.2.1)."""

@@ -72,10 +72,10 @@ def write_copy(
     @param leaving: where the copy leaves, to C{host}
     """
     top = copy.top
-    ours = [leaving.via(host) + branch]
+    via, outside = leaving.lines(host)
+    ours = [via + branch]
     if record_route:
-        outside = leaving.record_route(host)
-        inside = arrival.record_route(source)
+        inside = arrival.lines(source)[1]
         ours.append(outside)
         if inside != outside:
             ours.append(inside)  # RFC 5658 3: a route set must be usable from both sides.

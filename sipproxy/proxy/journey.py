@@ -4,8 +4,6 @@ The steps are those of RFC 3261 16.3 to 16.5, in that order; the same for a
 stateful proxy, a stateless one and a redirect server.
 """
 
-from collections.abc import Sequence
-
 from twisted.internet.defer import Deferred
 
 from sipproxy.errors import RequestError
@@ -15,9 +13,9 @@ from sipproxy.message.grammar import number
 from sipproxy.proxy.generation import Generation
 from sipproxy.proxy.loops import check_loop, decision_hash, path_hash
 from sipproxy.proxy.routeset import preprocess
-from sipproxy.proxy.targets import Targets, resolvable
+from sipproxy.proxy.targets import resolvable
 from sipproxy.proxy.validate import check_proxy_require
-from sipproxy.translation import Subject, Target
+from sipproxy.translation import Subject, Target, Targets
 
 
 class Journey:
@@ -64,7 +62,7 @@ class Journey:
             return (Target(subject.uri, origin="request"),)
         return self.generation.location.targets(subject, self._visited)
 
-    def inside(self, targets: Sequence[Target]) -> "Targets | Deferred[Targets]":
+    def inside(self, targets: Targets) -> "Targets | Deferred[Targets]":
         """Translate targets at our own host again (a 3xx led here).
 
         @raise RequestError: 482 where all of them lead back

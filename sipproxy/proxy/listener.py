@@ -73,6 +73,7 @@ class Listener(DatagramProtocol):
         self._core = core
         self._table = core.table
         self._access = access
+        self._is_open = access.is_open
         self._open_point = open_point
         self._last_line = float("-inf")
 
@@ -91,7 +92,7 @@ class Listener(DatagramProtocol):
             message = parse_message(datagram, self._core.generation.policy.limits)
             if not isinstance(message, Request):
                 self._table.receive_response(message, addr, self.point)
-            elif self._access.allows(addr[0]):
+            elif self._is_open or self._access.allows(addr[0]):
                 self._table.receive_request(message, addr, self.point)
             else:
                 self._deny(message, addr)

@@ -37,15 +37,8 @@ class Point:
     def __repr__(self) -> str:
         return f"<Point {sent_by(*self.port.address)}>"
 
-    def via(self, host: str) -> bytes:
-        """Give the Via line for a request to a host, up to the value of its branch."""
-        return self._lines_for(host)[0]
-
-    def record_route(self, host: str) -> bytes:
-        """Give the Record-Route line that a host can reach us by."""
-        return self._lines_for(host)[1]
-
-    def _lines_for(self, host: str) -> tuple[bytes, bytes]:
+    def lines(self, host: str) -> tuple[bytes, bytes]:
+        """Give our lines for a host: Via up to the value of its branch, and Record-Route."""
         lines = self._lines.get(host if self._wildcard else "")
         if lines is None:
             name = self._advertised

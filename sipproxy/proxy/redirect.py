@@ -9,7 +9,7 @@ from sipproxy.message import Uri, parse_uri
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import sent_by
 from sipproxy.proxy.settings import Policy
-from sipproxy.routing import NextHop
+from sipproxy.routing import NextHop, NextHops
 from sipproxy.translation import Target
 
 Contacts = list[bytes]
@@ -60,7 +60,7 @@ def _known(values: list[bytes]) -> "Deferred[list[bytes]]":
     return known
 
 
-def _at_hops(hops: Sequence[NextHop], target: Target) -> list[bytes]:
+def _at_hops(hops: NextHops, target: Target) -> list[bytes]:
     return [_contact(_at(target.uri, hop), target.q, len(hops)) for hop in hops]
 
 

@@ -11,16 +11,15 @@ from twisted.internet.defer import Deferred
 
 from sipproxy.errors import RequestError
 from sipproxy.interfaces import Address
-from sipproxy.maybe import then
 from sipproxy.message import Draft, Request, Response, parse_via
 from sipproxy.message.grammar import number
 from sipproxy.proxy.forward import hops_left, make_copy, write_copy
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.loops import path_hash, stateless_branch
 from sipproxy.proxy.points import Point, Points
-from sipproxy.routing import NextHop
+from sipproxy.routing import NextHop, NextHops
 from sipproxy.transaction.via import DEFAULT_PORT
-from sipproxy.translation import Target
+from sipproxy.translation import AT_HAND, Target
 
 Sent = Callable[[NextHop], None]
 
@@ -46,10 +45,10 @@ def forward(
     routing = journey.generation.routing
     hops = (routing.bypass if copy.routed else routing.route)(copy.next, journey.subject)
 
-    def send(found: Sequence[NextHop]) -> None:
+    def send(found: NextHops) -> None:
         if not found:
             raise RequestError(404)
-        hop = sorted(found)[crc32(request.call_id) % len(found)]
+        hop = found[0] if len(found) == 1 else sorted(found)[crc32(request.call_id) % len(found)]
         leaving = points.choose(hop.host, point)
         branch = stateless_branch(request, journey.decision)
         record_route = journey.generation.policy.record_route and request.method not in (b"ACK", b"CANCEL")
@@ -57,7 +56,10 @@ def forward(
         leaving.write(data, (hop.host, hop.port))
         sent(hop)
 
-    return then(hops, send)
+    if isinstance(hops, AT_HAND):
+        send(hops)
+        return None
+    return hops.addCallback(send)
 
 
 def response_onward(response: Response) -> tuple[bytes, Address] | None:

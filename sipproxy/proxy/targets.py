@@ -5,21 +5,18 @@ the server: each round takes one Max-Forwards, and an address of record that
 was met before in this request is a loop.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from sipproxy.errors import RequestError
-from sipproxy.maybe import then
 from sipproxy.message import Uri, parse_uri
 from sipproxy.message.uri import digits
 from sipproxy.proxy.identity import Identity
-from sipproxy.translation import Subject, Target, TranslationChain
+from sipproxy.translation import AT_HAND, Subject, Target, Targets, TranslationChain
 
 MAX_ROUNDS = 20
-
-Targets = Sequence[Target]
 
 
 def resolvable(uri: Uri, identity: Identity) -> Uri:
@@ -55,7 +52,12 @@ class Location:
             return self._itself(uri)
         visited.add(self._identity.aor_key(uri) or uri.raw)
         answer = self._translation.translate(subject)
-        return then(answer, lambda found: self.inside(subject, found, visited, 0) if found else self._itself(uri))
+        if isinstance(answer, AT_HAND):
+            return self._translated(answer, subject, visited)
+        return answer.addCallback(self._translated, subject, visited)
+
+    def _translated(self, found: Targets, subject: Subject, visited: set[bytes]) -> "Targets | Deferred[Targets]":
+        return self.inside(subject, found, visited, 0) if found else self._itself(subject.uri)
 
     def _itself(self, uri: Uri) -> Targets:
         return (Target(uri, origin="request"),)
@@ -67,9 +69,10 @@ class Location:
 
         @raise RequestError: 482 where all of them lead back
         """
-        if not any(self._identity.is_ours(target.uri) for target in targets):
-            return targets
-        return self._translate_again(subject, targets, visited, rounds)
+        for target in targets:
+            if self._identity.is_ours(target.uri):
+                return self._translate_again(subject, targets, visited, rounds)
+        return targets
 
     @inlineCallbacks
     def _translate_again(
@@ -88,7 +91,7 @@ class Location:
             again = Subject(target.uri, subject.request, subject.source, subject.now)
             again.trace = subject.trace
             further = self._translation.translate(again)
-            if isinstance(further, Deferred):
+            if not isinstance(further, AT_HAND):
                 further = yield further
             for deeper in further:
                 deeper.rounds = target.rounds + 1
@@ -105,6 +108,6 @@ class Location:
         if targets[0].uri is subject.uri:
             return targets
         answer = self.inside(subject, targets, visited, rounds)
-        if isinstance(answer, Deferred):
+        if not isinstance(answer, AT_HAND):
             answer = yield answer
         return answer

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
 from sipproxy.message import Uri
-from sipproxy.translation.chain import Subject
+from sipproxy.translation.chain import AT_HAND, Subject
 
 
 class NextHop(NamedTuple):
@@ -31,12 +31,16 @@ class NextHop(NamedTuple):
     name: str = ""
 
 
+#: What a router gives: a list, or a tuple.
+NextHops = list[NextHop] | tuple[NextHop, ...]
+
+
 class IRouter(Interface):
     """A module that knows next hops for contacts."""
 
     name = Attribute("module name, as in the trace")
 
-    def route(uri: Uri, subject: Subject) -> "Sequence[NextHop] | Deferred[Sequence[NextHop]]":
+    def route(uri: Uri, subject: Subject) -> "NextHops | Deferred[NextHops]":
         """Give next hops, the first one first; none means: ask the next router.
 
         @raise sipproxy.errors.RequestError: this target fails with that status
@@ -55,20 +59,20 @@ class RoutingChain:
         self._own = tuple(own)
         self._foreign = tuple(foreign)
 
-    def route(self, uri: Uri, subject: Subject) -> "Sequence[NextHop] | Deferred[Sequence[NextHop]]":
+    def route(self, uri: Uri, subject: Subject) -> "NextHops | Deferred[NextHops]":
         """Give the next hops of the first router that has some, or an empty list."""
         return self._ask(self._own if self._is_ours(uri) else self._foreign, 0, uri, subject)
 
-    def bypass(self, uri: Uri, subject: Subject) -> "Sequence[NextHop] | Deferred[Sequence[NextHop]]":
+    def bypass(self, uri: Uri, subject: Subject) -> "NextHops | Deferred[NextHops]":
         """Give the next hops of a URI that a Route header names: by host part, whoever it is."""
         return self._ask(self._foreign, 0, uri, subject)
 
     def _ask(
         self, routers: tuple[IRouter, ...], first: int, uri: Uri, subject: Subject
-    ) -> "Sequence[NextHop] | Deferred[Sequence[NextHop]]":
+    ) -> "NextHops | Deferred[NextHops]":
         for at in range(first, len(routers)):
             answer = routers[at].route(uri, subject)
-            if isinstance(answer, Deferred):
+            if not isinstance(answer, AT_HAND):
                 return answer.addCallback(partial(self._resume, routers, at, uri, subject))
             subject.trace.append(("routing", routers[at].name, answer))
             if answer:
@@ -76,7 +80,7 @@ class RoutingChain:
         return ()
 
     def _resume(
-        self, routers: tuple[IRouter, ...], at: int, uri: Uri, subject: Subject, hops: Sequence[NextHop]
-    ) -> "Sequence[NextHop] | Deferred[Sequence[NextHop]]":
+        self, routers: tuple[IRouter, ...], at: int, uri: Uri, subject: Subject, hops: NextHops
+    ) -> "NextHops | Deferred[NextHops]":
         subject.trace.append(("routing", routers[at].name, hops))
         return hops or self._ask(routers, at + 1, uri, subject)

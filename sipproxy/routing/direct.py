@@ -10,8 +10,8 @@ from zope.interface import implementer
 from sipproxy.errors import NameNotFoundError, RequestError, ResolverTimeoutError, UnavailableError
 from sipproxy.interfaces import IResolver
 from sipproxy.message import Uri
-from sipproxy.routing.chain import IRouter, NextHop
-from sipproxy.translation.chain import Subject
+from sipproxy.routing.chain import IRouter, NextHop, NextHops
+from sipproxy.translation.chain import AT_HAND, Subject
 
 DEFAULT_PORT = 5060
 MAX_REMEMBERED = 10_000
@@ -26,9 +26,9 @@ class DirectRouter:
 
     def __init__(self, resolver: IResolver) -> None:
         self._resolver = resolver
-        self._literal: dict[tuple[bytes, int | None], Sequence[NextHop]] = {}
+        self._literal: dict[tuple[bytes, int | None], NextHops] = {}
 
-    def route(self, uri: Uri, subject: Subject) -> "Sequence[NextHop] | Deferred[Sequence[NextHop]]":
+    def route(self, uri: Uri, subject: Subject) -> "NextHops | Deferred[NextHops]":
         """Give a next hop for each address.
 
         @raise RequestError: 416 for another scheme than sip, 404 for a host that does not exist, 503 while no
@@ -47,7 +47,7 @@ class DirectRouter:
             answer = self._resolver.addresses(host)
         except NameNotFoundError:
             raise _unresolvable() from None
-        if isinstance(answer, Deferred):
+        if not isinstance(answer, AT_HAND):
             return answer.addCallbacks(lambda found: _hops(found, port, name), _failed)
         hops = _hops(answer, port, name)
         if _LITERAL(uri.host) and b"maddr" not in uri.params:
@@ -61,7 +61,7 @@ def _hops(addresses: Sequence[str], port: int, name: str) -> list[NextHop]:
     return [NextHop(address, port, "udp", name) for address in addresses]
 
 
-def _failed(failure: Failure) -> Sequence[NextHop]:
+def _failed(failure: Failure) -> NextHops:
     if isinstance(failure.value, ResolverTimeoutError):
         raise UnavailableError(b"Name Service Unavailable")
     if isinstance(failure.value, NameNotFoundError):

@@ -286,6 +286,9 @@ class UserAgent:
         transaction = self.table.create_server(request, source, point, None)
         transaction.respond(481, make_response(request, 481, b"", transaction.to_tag))
 
+    def cancel_answered(self, cancel: Request, source: Address, point: IPort) -> None:
+        """Leave it to the call, which is told too."""
+
     def stray_response(self, response: Response, source: Address, point: IPort) -> None:
         """Acknowledge a late retransmission of a 2xx; all else means nothing."""
         if response.cseq[1] == b"INVITE" and 200 <= response.status < 300:

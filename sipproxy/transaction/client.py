@@ -23,7 +23,7 @@ class ClientTransaction:
     """One request at one next hop.
 
     @ivar branch: branch of its topmost Via
-    @ivar sent: the octets that were sent
+    @ivar sent: the octets that were sent, as long as they are needed
     @ivar destination: where to
     @ivar state: name of its state
     @ivar user: who sent it, None behind the end
@@ -41,6 +41,7 @@ class ClientTransaction:
         "_wheel",
         "branch",
         "destination",
+        "is_cancel",
         "is_invite",
         "point",
         "sent",
@@ -52,7 +53,7 @@ class ClientTransaction:
         self,
         branch: bytes,
         sent: bytes,
-        is_invite: bool,
+        method: bytes,
         point: Sender,
         destination: Address,
         user: ClientUser,
@@ -62,7 +63,8 @@ class ClientTransaction:
     ) -> None:
         self.branch = branch
         self.sent = sent
-        self.is_invite = is_invite
+        self.is_invite = is_invite = method == b"INVITE"
+        self.is_cancel = method == b"CANCEL"
         self.point = point
         self.destination = destination
         self.user: ClientUser | None = user
@@ -162,11 +164,13 @@ class ClientTransaction:
         self._lasting = self._wheel.start(self._values.timer_d, self._step, "timer d")
 
     def start_timer_m(self, _: object) -> None:
-        """Wait for further 2xx (RFC 6026 7.2)."""
+        """Wait for further 2xx (RFC 6026 7.2); the request is not needed any more."""
+        self.sent = b""
         self._lasting = self._wheel.start(self._values.timeout, self._step, "timer m")
 
     def start_timer_k(self, _: object) -> None:
-        """Wait for retransmissions of a final response (17.1.2.2)."""
+        """Wait for retransmissions of a final response (17.1.2.2); the request is not needed any more."""
+        self.sent = b""
         self._lasting = self._wheel.start(self._values.t4, self._step, "timer k")
 
     def send_ack(self, response: Response) -> None:

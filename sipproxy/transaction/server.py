@@ -23,12 +23,11 @@ from sipproxy.transaction.users import Sender, ServerUser
 class ServerTransaction:
     """One received request.
 
-    @ivar request: the request
     @ivar source: where it came from
     @ivar destination: where responses go
     @ivar point: the listening point that it came to
     @ivar state: name of its state
-    @ivar user: who answers it; told of a CANCEL
+    @ivar user: who answers it, told of a CANCEL; None once it is answered
     """
 
     __slots__ = (
@@ -46,7 +45,6 @@ class ServerTransaction:
         "is_invite",
         "key",
         "point",
-        "request",
         "source",
         "state",
         "user",
@@ -65,7 +63,6 @@ class ServerTransaction:
         on_end: "Callable[[ServerTransaction], None]",
     ) -> None:
         self.key = key
-        self.request = request
         self.source = source
         self.destination = destination
         self.point = point
@@ -84,7 +81,7 @@ class ServerTransaction:
         self._lasting: Timer | None = None
 
     def __repr__(self) -> str:
-        return f"<ServerTransaction {self.request!r} {self.state}>"
+        return f"<ServerTransaction {self.key!r} {self.state}>"
 
     @property
     def to_tag(self) -> bytes:
@@ -155,11 +152,13 @@ class ServerTransaction:
             self._lasting = None
 
     def start_timer_i(self, _: object) -> None:
-        """Absorb further ACKs (17.2.1)."""
+        """Absorb further ACKs (17.2.1); the response is not needed any more."""
+        self._last = b""
         self._lasting = self._wheel.start(self._values.t4, self._step, "timer i")
 
     def start_timer_l(self, _: object) -> None:
-        """Absorb retransmissions of an accepted INVITE (RFC 6026 7.1)."""
+        """Absorb retransmissions of an accepted INVITE (RFC 6026 7.1); none is answered with the response."""
+        self._last = b""
         self._lasting = self._wheel.start(self._values.timeout, self._step, "timer l")
 
     def start_timer_j(self, _: object) -> None:

@@ -85,13 +85,15 @@ class TransactionTable(Generic[P]):
             again.receive_again()
             return
         invite = self._servers.get(matching_key(request, b"INVITE"))
-        if invite is None or invite.user is None:
+        if invite is None:
             self.user.cancel_received(request, source, point)
             return
         # 9.2: answered at once, whatever becomes of the INVITE, with the To tag of its responses.
         transaction = self._add_server(request, source, point, None)
         transaction.respond(200, make_response(request, 200, to_tag=invite.to_tag))
-        invite.user.cancelled(invite, request)
+        self.user.cancel_answered(request, source, point)
+        if invite.user is not None:
+            invite.user.cancelled(invite, request)
 
     def receive_response(self, response: Response, source: Address, point: P) -> None:
         """Take a response from the network.
@@ -152,7 +154,7 @@ class TransactionTable(Generic[P]):
         transaction = ClientTransaction(
             branch,
             sent,
-            method == b"INVITE",
+            method,
             point,
             destination,
             user,
@@ -182,7 +184,7 @@ class TransactionTable(Generic[P]):
 
     def _client_ended(self, transaction: ClientTransaction) -> None:
         # A CANCEL has the branch of its INVITE.
-        self._clients.pop((transaction.branch.lower(), transaction.sent.startswith(b"CANCEL ")), None)
+        self._clients.pop((transaction.branch.lower(), transaction.is_cancel), None)
         transaction.user = None
 
 

@@ -55,5 +55,8 @@ class TransactionUser(Protocol[P_contra]):
     def cancel_received(self, request: Request, source: Address, point: P_contra, /) -> None:
         """A CANCEL that matches no transaction (RFC 3261 16.10)."""
 
+    def cancel_answered(self, cancel: Request, source: Address, point: P_contra, /) -> None:
+        """A CANCEL that matched a transaction was answered 200 (9.2)."""
+
     def stray_response(self, response: Response, source: Address, point: P_contra, /) -> None:
         """A response that matches no transaction (RFC 6026 7.3)."""

@@ -73,8 +73,7 @@ def server_key(request: Request) -> tuple[object, ...]:
 
     @raise SipParseError: a header that it needs is missing or wrong
     """
-    method = b"INVITE" if request.method == b"ACK" else request.method
-    return matching_key(request, method)
+    return matching_key(request, b"INVITE" if request.method == b"ACK" else request.method)
 
 
 def matching_key(request: Request, method: bytes) -> tuple[object, ...]:

@@ -47,6 +47,12 @@ class Target:
         return f"<Target {self.uri!r} q={self.q} {self.origin}>"
 
 
+#: What a translator gives: a list, or a tuple.
+Targets = list[Target] | tuple[Target, ...]
+#: The types of an answer that is at hand. To ask for Deferred, an abstract base class, costs more on each call.
+AT_HAND = (list, tuple)
+
+
 class Subject:
     """What translators and routers are asked about.
 
@@ -72,7 +78,7 @@ class ITranslator(Interface):
 
     name = Attribute("module name, as in the trace")
 
-    def translate(subject: Subject) -> "Sequence[Target] | Deferred[Sequence[Target]]":
+    def translate(subject: Subject) -> "Targets | Deferred[Targets]":
         """Give contacts for C{subject.uri}; none means: ask the next translator.
 
         @raise sipproxy.errors.RequestError: the request ends here, with that status
@@ -85,20 +91,18 @@ class TranslationChain:
     def __init__(self, translators: Sequence[ITranslator]) -> None:
         self._translators = tuple(translators)
 
-    def translate(self, subject: Subject, first: int = 0) -> "Sequence[Target] | Deferred[Sequence[Target]]":
+    def translate(self, subject: Subject, first: int = 0) -> "Targets | Deferred[Targets]":
         """Give the contacts of the first translator that has some, or an empty list."""
         for at in range(first, len(self._translators)):
             translator = self._translators[at]
             answer = translator.translate(subject)
-            if isinstance(answer, Deferred):
+            if not isinstance(answer, AT_HAND):
                 return answer.addCallback(partial(self._resume, subject, at))
             subject.trace.append(("translation", translator.name, answer))
             if answer:
                 return answer
         return ()
 
-    def _resume(
-        self, subject: Subject, at: int, targets: Sequence[Target]
-    ) -> "Sequence[Target] | Deferred[Sequence[Target]]":
+    def _resume(self, subject: Subject, at: int, targets: Targets) -> "Targets | Deferred[Targets]":
         subject.trace.append(("translation", self._translators[at].name, targets))
         return targets or self.translate(subject, at + 1)

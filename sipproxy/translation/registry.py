@@ -1,13 +1,13 @@
 """mod_sip_registry.c as a translator: registered and static contacts (RFC 3261 16.5, 10)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from zope.interface import implementer
 
 from sipproxy.config import Directive, on_off
 from sipproxy.interfaces import IRegistry
 from sipproxy.message import Uri, parse_uri
-from sipproxy.translation.chain import ITranslator, Subject, Target
+from sipproxy.translation.chain import ITranslator, Subject, Target, Targets
 
 REGISTRY = Directive("Registry", on_off(), True, "Accept registrations and call what is registered; Off: 405.")
 
@@ -25,7 +25,7 @@ class RegistryTranslator:
         self._registry = registry
         self._aor_key = aor_key
 
-    def translate(self, subject: Subject) -> Sequence[Target]:
+    def translate(self, subject: Subject) -> Targets:
         """Give the unexpired bindings of the address of record, by falling q."""
         key = self._aor_key(subject.uri)
         if key is None:

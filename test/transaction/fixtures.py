@@ -101,6 +101,9 @@ class Told:
         """Record a CANCEL that matches nothing."""
         self.heard.append("CANCEL")
 
+    def cancel_answered(self, cancel: Request, source: tuple[str, int], point: Wire) -> None:
+        """Do nothing: the user of the server transaction records it."""
+
     def stray_response(self, response: Response, source: tuple[str, int], point: Wire) -> None:
         """Record a response that matches nothing."""
         self.heard.append(f"stray {response.status}")
