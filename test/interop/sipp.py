@@ -1,0 +1,66 @@
+"""SIPp: many calls, each to be as its scenario says; the scenarios are in C{scenarios/}."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from test.interop.harness import LOOPBACK, Process, free_port, make_folder, program
+from test.interop.telephone import Address, Telephone, host_port
+
+SCENARIOS = Path(__file__).parent / "scenarios"
+_GIVE_UP = 25  # seconds after which SIPp ends its run as failed
+
+
+class Sipp:
+    """One SIPp that plays one scenario so many times.
+
+    @ivar address: where it listens
+    """
+
+    def __init__(
+        self,
+        test: SynchronousTestCase,
+        scenario: str,
+        calls: int,
+        remote: Address | None = None,
+        rate: int = 50,
+        host: str = LOOPBACK,
+        port: int = 0,
+    ) -> None:
+        """Start it.
+
+        @param scenario: name of a file of ours without its suffix, or C{builtin:} and the name of one of SIPp's own
+        @param calls: how many calls it makes or takes
+        @param remote: whom it calls; None for one that is called
+        @param rate: calls begun in a second
+        """
+        self.address: Address = (host, port or free_port(host=host))
+        self._test = test
+        builtin = scenario.removeprefix("builtin:")
+        chosen = ["-sn", builtin] if builtin != scenario else ["-sf", str(SCENARIOS / f"{scenario}.xml")]
+        local = f"[{host}]" if ":" in host else host
+        places = ["-i", local, "-mi", local, "-p", str(self.address[1]), "-mp", str(free_port(4, host))]
+        limits = ["-m", str(calls), "-r", str(rate), "-timeout", f"{_GIVE_UP}s", "-timeout_error"]
+        command = [program("sipp", "sip-tester"), *chosen, *places, *limits, "-nostdin", "-trace_err"]
+        self.folder = make_folder(test, builtin)
+        self._process = Process(test, [*command, *([host_port(remote)] if remote else [])], self.folder)
+
+    def see_success(self) -> None:
+        """Wait until it ends; not one call may have failed."""
+        status = self._process.wait(_GIVE_UP + 5)
+        if status:
+            errors = "".join(path.read_text(errors="replace")[:1000] for path in self.folder.glob("*_errors.log"))
+            self._test.fail(f"{' '.join(self._process.command)}: exit status {status}\n{errors}")
+
+
+def register_service(
+    test: SynchronousTestCase, proxy: Address, place: str, headers: Sequence[str] = (), host: str = LOOPBACK
+) -> None:
+    """Register the user that SIPps call.
+
+    @param place: host and port of its contact
+    @param host: the address that it registers from
+    """
+    service = Telephone(test, proxy, "service", host)
+    test.assertEqual(service.register(contact=f"sip:service@{place}", headers=headers).status, 200)
