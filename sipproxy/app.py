@@ -7,7 +7,7 @@ and for C{twistd} alike; see docs/embedding.md.
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
 from typing import Any
 
 from twisted.application.service import IService, MultiService, Service
@@ -16,6 +16,7 @@ from twisted.logger import Logger, globalLogPublisher
 from twisted.python.failure import Failure
 
 from sipproxy import directives
+from sipproxy.chance import PooledSystemRandom
 from sipproxy.config import Settings, load
 from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
 from sipproxy.databases.registry_sqlite import SqliteStore
@@ -226,7 +227,7 @@ def make_service(
         generation,
         wheel,
         points,
-        random or SystemRandom(),
+        random or PooledSystemRandom(),
         reactor.seconds,
         (*logs.access_observers, *observers),
         settings[directives.MAX_TRANSACTIONS],

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # "*" is all of them. A longer name has its own row: registrar.bindings is a room within registrar.
 MAY_IMPORT = {
     "errors": "",
+    "chance": "",
     "interfaces": "errors",
     "config": "errors",
     "directives": "config errors",

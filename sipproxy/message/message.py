@@ -230,6 +230,18 @@ class Response(Message):
         self.status = status
         self.reason = reason
 
+    def transaction(self) -> tuple[bytes, bool]:
+        """Give what tells its client transaction: the lower-case branch of the topmost Via, and whether it
+        answers a CANCEL (17.1.3).
+
+        @raise SipParseError: there is no Via or no CSeq that can be read
+        """
+        return self.via.branch.lower(), self.cseq[1] == b"CANCEL"
+
+    def has_next_via(self) -> bool:
+        """Tell whether a Via is left behind the topmost one."""
+        return len(self.values("via")) > 1
+
 
 def parse_message(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Response:
     """Read one message from one datagram (RFC 3261 7 and 18.3).
@@ -248,7 +260,7 @@ def parse_message(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Res
     if not head.count(b"\n") == head.count(b"\r") == len(lines) - 1:
         # What one parser takes as a line's end and another does not hides headers.
         raise SipParseError(b"Stray CR Or LF")
-    message = _message(lines.pop(0), lines, data[end + 4 :], limits.headers)
+    message = make_message(lines.pop(0), lines, data[end + 4 :], limits.headers)
     try:
         _check(message, len(data), limits)
     except SipParseError as error:
@@ -278,7 +290,7 @@ def _unended(data: bytes) -> object | None:
         return None
     start, *lines = data.split(b"\r\n")[: DEFAULT_LIMITS.headers]
     try:
-        return _message(start, [line for line in _folded(lines) if _HEADER(line)], b"", DEFAULT_LIMITS.headers)
+        return make_message(start, [line for line in _folded(lines) if _HEADER(line)], b"", DEFAULT_LIMITS.headers)
     except SipParseError as error:
         return error.partial
 
@@ -286,7 +298,7 @@ def _unended(data: bytes) -> object | None:
 _known_name = NAMES.get
 
 
-def _message(start: bytes, lines: list[bytes], body: bytes, most: int) -> Request | Response:
+def make_message(start: bytes, lines: list[bytes], body: bytes, most: int) -> Request | Response:
     """Make a message of its lines; of more than C{most} one too many is kept, for which it will be refused."""
     # None stands for a name in no usual spelling, and is replaced where there is one.
     names: list[str] = [_known_name(line.partition(b":")[0]) for line in lines]  # type: ignore[misc]
@@ -295,7 +307,7 @@ def _message(start: bytes, lines: list[bytes], body: bytes, most: int) -> Reques
         try:
             names = [canonical_name(line[: max(0, line.find(b":"))]) for line in lines]
         except SipParseError as error:
-            error.partial = _message(start, [line for line in lines if _HEADER(line)], body, most)
+            error.partial = make_message(start, [line for line in lines if _HEADER(line)], body, most)
             raise
     match = _REQUEST_LINE(start)
     if match is not None:

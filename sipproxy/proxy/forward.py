@@ -1,9 +1,9 @@
 """Request forwarding: the copy for one target, and its octets for one next hop (RFC 3261 16.6)."""
 
 from sipproxy.errors import RequestError
-from sipproxy.message import Draft, Request, Uri, parse_name_addr
+from sipproxy.message import Draft, Request, Uri
 from sipproxy.proxy.points import Point
-from sipproxy.proxy.routeset import Forwardable, push_route, to_strict_router
+from sipproxy.proxy.routeset import Forwardable, first_route, push_route, to_strict_router
 from sipproxy.translation import Target
 
 DEFAULT_MAX_FORWARDS = 70
@@ -54,13 +54,9 @@ def make_copy(request: Request, ready: Forwardable, target: Target, hops_left: i
         if strict is not None:
             following, uri = strict, strict.bare()
         else:
-            following = parse_name_addr(_first_route(draft)).uri
+            following = first_route(draft).uri
     draft.start = b"%b %b SIP/2.0" % (request.method, uri)
     return Copy(draft, following, routed)
-
-
-def _first_route(draft: Draft) -> bytes:
-    return Request(b"", b"", draft.start, draft.lines, draft.names, b"").values("route")[0]
 
 
 def write_copy(

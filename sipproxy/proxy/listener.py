@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from sipproxy.errors import RequestError, SipParseError
 from sipproxy.interfaces import Address, IDatagramUser, IPort
-from sipproxy.message import Request, make_response, parse_message
+from sipproxy.message import Request, make_response, parse_message, read_response
 from sipproxy.proxy.core import Core
 from sipproxy.proxy.points import Point
 from sipproxy.transaction.via import response_destination, stamp
@@ -89,7 +89,8 @@ class Listener(DatagramProtocol):
             return
         message = None
         try:
-            message = parse_message(datagram, self._core.generation.policy.limits)
+            limits = self._core.generation.policy.limits
+            message = read_response(datagram, limits) or parse_message(datagram, limits)
             if not isinstance(message, Request):
                 self._table.receive_response(message, addr, self.point)
             elif self._is_open or self._access.allows(addr[0]):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sipproxy.errors import RequestError
-from sipproxy.message import Draft, Response, reason_phrase
+from sipproxy.message import Draft, RelayedResponse, Response, reason_phrase
 
 #: Within 4xx, responses that help the caller to try again come first.
 _TELLING = (401, 407, 415, 420, 484)
@@ -45,8 +45,7 @@ def _rank(final: Final) -> tuple[int, int, bool]:
 
 def is_for_us(response: Response) -> bool:
     """Tell whether no Via but ours is left, so that a response must not be forwarded (16.7 item 3)."""
-    names = response.names
-    return names.count("via") == 1 and b"," not in response.lines[names.index("via")]
+    return not response.has_next_via()
 
 
 def pass_on(response: Response, finals: Sequence[Final] = ()) -> bytes:
@@ -54,8 +53,8 @@ def pass_on(response: Response, finals: Sequence[Final] = ()) -> bytes:
 
     @param finals: for a 401 or 407: all ends of branches, whose challenges are collected (item 7)
     """
-    if response.names[0] == "via" and b"," not in response.lines[0] and response.status not in _CHANGED:
-        return b"\r\n".join((response.start, *response.lines[1:], b"", response.body))
+    if isinstance(response, RelayedResponse) and response.status not in _CHANGED:
+        return response.without_top_via()
     draft = Draft.of(response)
     draft.pop_value("via")
     if response.status in (401, 407):

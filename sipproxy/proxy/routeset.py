@@ -59,11 +59,22 @@ def _strip_maddr(uri: Uri, identity: Identity) -> Uri:
 def _pop_own_routes(draft: Draft, identity: Identity) -> NameAddr | None:
     """Remove the topmost Route values that name us: one, or the two of RFC 5658."""
     while "route" in draft.names:
-        first = parse_name_addr(_values(draft)[0])
+        first = first_route(draft)
         if not identity.is_ours(first.uri):
             return first
         draft.pop_value("route")
     return None
+
+
+def first_route(draft: Draft) -> NameAddr:
+    """Read the topmost Route.
+
+    @raise SipParseError: it cannot be read
+    """
+    line = draft.lines[draft.names.index("route")]
+    if b"," in line or b"\n" in line:
+        return parse_name_addr(_values(draft)[0])
+    return parse_name_addr(line.partition(b":")[2].strip())
 
 
 def _values(draft: Draft) -> list[bytes]:
@@ -92,7 +103,7 @@ def to_strict_router(draft: Draft, uri: bytes) -> Uri | None:
     @param uri: the Request-URI so far
     @return: the new Request-URI, None where the next hop is a loose router
     """
-    first = parse_name_addr(_values(draft)[0])
+    first = first_route(draft)
     if b"lr" in first.uri.params:
         return None
     draft.pop_value("route")

@@ -6,7 +6,7 @@ Two dictionaries and two keys. Parsing, meaning and policy are elsewhere.
 from random import Random
 from typing import Generic, TypeVar
 
-from sipproxy.errors import SipParseError, UnavailableError
+from sipproxy.errors import UnavailableError
 from sipproxy.interfaces import Address
 from sipproxy.message import Request, Response, make_response
 from sipproxy.transaction.client import ClientTransaction
@@ -100,7 +100,7 @@ class TransactionTable(Generic[P]):
 
         @raise SipParseError: what matching needs cannot be read
         """
-        transaction = self._clients.get(_client_key(response))
+        transaction = self._clients.get(response.transaction())
         if transaction is None:
             self.user.stray_response(response, source, point)
         else:
@@ -186,20 +186,6 @@ class TransactionTable(Generic[P]):
         # A CANCEL has the branch of its INVITE.
         self._clients.pop((transaction.branch.lower(), transaction.is_cancel), None)
         transaction.user = None
-
-
-def _client_key(response: Response) -> tuple[bytes, bool]:
-    """Give the key of a response: the branch of the topmost Via, and whether it answers a CANCEL (17.1.3)."""
-    names = response.names
-    if "cseq" not in names or "via" not in names:
-        raise SipParseError(b"Missing CSeq Or Via")
-    is_cancel = response.lines[names.index("cseq")].rstrip()[-7:] in (b" CANCEL", b"\tCANCEL")
-    # Most peers give our Via back as we wrote it; whatever else they make of it, the long way reads it.
-    line = response.lines[names.index("via")]
-    at = line.find(b";branch=")
-    if at < 0 or b'"' in line:
-        return response.via.branch.lower(), is_cancel
-    return line[at + 8 :].partition(b",")[0].partition(b";")[0].strip().lower(), is_cancel
 
 
 def _branch_of(datagram: bytes) -> tuple[bytes, bool]:

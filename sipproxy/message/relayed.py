@@ -1,0 +1,108 @@
+"""Responses of the usual shape, read no further than a proxy needs to relay them.
+
+Three of four messages that a proxy receives in a call are responses, and of
+those it reads a status, its own branch and the method of CSeq. Their octets are
+kept; whoever asks for more (a challenge, a redirection) has all of it read then.
+What is not of the usual shape is left to L{sipproxy.message.message}.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sipproxy.message.grammar import TOKEN
+from sipproxy.message.message import DEFAULT_LIMITS, SHORTEST_VIA, Limits, Response, make_message
+
+_VIA = b"Via: "
+_BRANCH = b";branch="
+# A line that is no header, nor goes on with one.
+_odd_line = re.compile(rb"\r\n(?!" + TOKEN + rb"[ \t]*:|[ \t])").search
+
+
+class RelayedResponse(Response):
+    """A response whose head is not split into lines yet."""
+
+    __slots__ = ("_branch", "_cut", "_is_to_cancel", "_raw")
+
+    def __init__(self, raw: bytes, status: int, cut: tuple[int, int], branch: bytes, is_to_cancel: bool) -> None:
+        """
+        @param cut: where the line of the topmost Via begins and ends in C{raw}, its line end included
+        @param branch: the branch of that Via, in lower case
+        """
+        # The slots of Response stay empty until somebody asks: see __getattr__.
+        self._raw = raw
+        self.status = status
+        self._cut = cut
+        self._branch = branch
+        self._is_to_cancel = is_to_cancel
+
+    if not TYPE_CHECKING:  # it fills declared slots only; to a type checker nothing new is there
+
+        def __getattr__(self, name: str) -> Any:
+            """Read the whole message, when a slot that is still empty is asked for."""
+            if name not in _SLOTS:
+                raise AttributeError(name)
+            head, _, body = self._raw.partition(b"\r\n\r\n")
+            lines = head.split(b"\r\n")
+            whole = make_message(lines.pop(0), lines, body, len(lines))
+            for slot in _SLOTS:
+                setattr(self, slot, getattr(whole, slot))
+            return getattr(self, name)
+
+    def transaction(self) -> tuple[bytes, bool]:
+        """Give branch and whether it answers a CANCEL."""
+        return self._branch, self._is_to_cancel
+
+    def has_next_via(self) -> bool:
+        """Tell whether a Via is left behind the topmost one: mostly in the next line."""
+        return self._raw.startswith(_VIA, self._cut[1]) or super().has_next_via()
+
+    def to_bytes(self) -> bytes:
+        """Write it as it came."""
+        return self._raw
+
+    def without_top_via(self) -> bytes:
+        """Write it without its topmost Via."""
+        begin, end = self._cut
+        return self._raw[:begin] + self._raw[end:]
+
+
+_SLOTS = frozenset(("_call_id", "_cseq", "_from", "_to", "_via", "body", "lines", "names", "reason", "start"))
+
+
+def read_response(data: bytes, limits: Limits = DEFAULT_LIMITS) -> RelayedResponse | None:
+    """Read a response of the usual shape: Via in the second line, its branch a plain one, Content-Length right.
+
+    @return: None where it has another shape, or is no response at all
+    """
+    if data[:8] != b"SIP/2.0 " or len(data) > limits.separators:
+        return None
+    end = data.find(b"\r\n\r\n")
+    if end > limits.vias * SHORTEST_VIA:  # long enough to break a limit
+        return None
+    first = data.find(b"\r\n") + 2
+    second = data.find(b"\r\n", first) + 2
+    if end < 0 or second > end or not data.startswith(_VIA, first) or data[second] in b" \t":
+        return None
+    status = data[8:11]
+    if not (status.isdigit() and b"100" <= status <= b"699" and data[11] in b" \r"):
+        return None
+    top = data[first : second - 2]
+    branch = top.partition(_BRANCH)[2].partition(b";")[0]
+    if not branch or b"," in top or b'"' in top or b" " in branch:
+        return None
+    method = _value(data, b"\r\nCSeq: ", end)
+    length = _value(data, b"\r\nContent-Length:", end).strip()
+    if not method or length != b"%d" % (len(data) - end - 4):
+        return None
+    breaks = data.count(b"\r\n", 0, end)
+    if breaks > limits.headers or data.count(b"\n", 0, end) != breaks or data.count(b"\r", 0, end) != breaks:
+        return None
+    # So that reading the rest, if somebody asks for it, cannot fail.
+    if _odd_line(data, 0, end):
+        return None
+    return RelayedResponse(data, int(status), (first, second), branch.lower(), method.endswith(b" CANCEL"))
+
+
+def _value(data: bytes, name: bytes, end: int) -> bytes:
+    at = data.find(name, 0, end)
+    return data[at + len(name) : data.find(b"\r\n", at + 2)] if at >= 0 else b""
