@@ -238,9 +238,10 @@ class Response(Message):
         """
         return self.via.branch.lower(), self.cseq[1] == b"CANCEL"
 
-    def has_next_via(self) -> bool:
-        """Tell whether a Via is left behind the topmost one."""
-        return len(self.values("via")) > 1
+    def next_via(self) -> bytes:
+        """Give the Via value behind the topmost one, empty where there is none."""
+        vias = self.values("via")
+        return vias[1] if len(vias) > 1 else b""
 
 
 def parse_message(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Request | Response:

@@ -10,9 +10,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sipproxy.message.grammar import TOKEN
+from sipproxy.message.headers import Via, parse_via
 from sipproxy.message.message import DEFAULT_LIMITS, SHORTEST_VIA, Limits, Response, make_message
 
 _VIA = b"Via: "
+_VIA_SIZE = len(_VIA)
 _BRANCH = b";branch="
 # A line that is no header, nor goes on with one.
 _odd_line = re.compile(rb"\r\n(?!" + TOKEN + rb"[ \t]*:|[ \t])").search
@@ -52,9 +54,20 @@ class RelayedResponse(Response):
         """Give branch and whether it answers a CANCEL."""
         return self._branch, self._is_to_cancel
 
-    def has_next_via(self) -> bool:
-        """Tell whether a Via is left behind the topmost one: mostly in the next line."""
-        return self._raw.startswith(_VIA, self._cut[1]) or super().has_next_via()
+    @property
+    def via(self) -> Via:
+        """The topmost Via."""
+        begin, end = self._cut
+        return parse_via(self._raw[begin + _VIA_SIZE : end - 2])
+
+    def next_via(self) -> bytes:
+        """Give the Via value behind the topmost one: mostly it is the next line."""
+        begin = self._cut[1]
+        if not self._raw.startswith(_VIA, begin):
+            return super().next_via()
+        end = self._raw.find(b"\r\n", begin)
+        value = self._raw[begin + _VIA_SIZE : end].strip()
+        return super().next_via() if b"," in value or self._raw[end + 2] in b" \t" or not value else value
 
     def to_bytes(self) -> bytes:
         """Write it as it came."""

@@ -45,7 +45,7 @@ def _rank(final: Final) -> tuple[int, int, bool]:
 
 def is_for_us(response: Response) -> bool:
     """Tell whether no Via but ours is left, so that a response must not be forwarded (16.7 item 3)."""
-    return not response.has_next_via()
+    return not response.next_via()
 
 
 def pass_on(response: Response, finals: Sequence[Final] = ()) -> bytes:
@@ -53,8 +53,8 @@ def pass_on(response: Response, finals: Sequence[Final] = ()) -> bytes:
 
     @param finals: for a 401 or 407: all ends of branches, whose challenges are collected (item 7)
     """
-    if isinstance(response, RelayedResponse) and response.status not in _CHANGED:
-        return response.without_top_via()
+    if response.status not in _CHANGED:
+        return without_top_via(response)
     draft = Draft.of(response)
     draft.pop_value("via")
     if response.status in (401, 407):
@@ -63,6 +63,15 @@ def pass_on(response: Response, finals: Sequence[Final] = ()) -> bytes:
         # 16.7 item 6: our own state is not the next hop's, and upstream would avoid us.
         draft.start = b"SIP/2.0 500 " + reason_phrase(500)
         draft.remove("retry-after")
+    return draft.to_bytes()
+
+
+def without_top_via(response: Response) -> bytes:
+    """Write a response without its topmost Via, else as it came."""
+    if isinstance(response, RelayedResponse):
+        return response.without_top_via()
+    draft = Draft.of(response)
+    draft.pop_value("via")
     return draft.to_bytes()
 
 

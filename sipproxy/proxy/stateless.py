@@ -11,12 +11,13 @@ from twisted.internet.defer import Deferred
 
 from sipproxy.errors import RequestError
 from sipproxy.interfaces import Address
-from sipproxy.message import Draft, Request, Response, parse_via
+from sipproxy.message import Request, Response, parse_via
 from sipproxy.message.grammar import number
 from sipproxy.proxy.forward import hops_left, make_copy, write_copy
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.loops import path_hash, stateless_branch
 from sipproxy.proxy.points import Point, Points
+from sipproxy.proxy.responses import without_top_via
 from sipproxy.routing import NextHop, NextHops
 from sipproxy.transaction.via import DEFAULT_PORT
 from sipproxy.translation import AT_HAND, Target
@@ -68,17 +69,15 @@ def response_onward(response: Response) -> tuple[bytes, Address] | None:
     @return: None where no Via is left: it was for us (16.11)
     @raise sipproxy.errors.SipParseError: the next Via cannot be read
     """
-    draft = Draft.of(response)
-    draft.pop_value("via")
-    vias = Response(0, b"", b"", draft.lines, draft.names, b"").values("via")
-    if not vias:
+    following = response.next_via()
+    if not following:
         return None
-    via = parse_via(vias[0])
+    via = parse_via(following)
     received = via.params.get(b"received")
     host = (received or via.host).strip(b"[]").decode("ascii")
     rport = via.params.get(b"rport")
     port = number(rport, 65535, b"rport") if rport else via.port or DEFAULT_PORT
-    return draft.to_bytes(), (host, port)
+    return without_top_via(response), (host, port)
 
 
 def is_literal(host: str) -> bool:
