@@ -158,7 +158,8 @@ class Server(MultiService):
         if not isinstance(failure.value, StoreError):
             failure.raiseException()
         log.critical("the registry cannot be read: {error}", error=failure.value)
-        self.sip.serve()
+        if self.running:
+            self.sip.serve()
 
     def stopService(self) -> "Deferred[None]":
         """End: requests that are being dealt with first (GracefulStopInS), then all else."""

@@ -4,50 +4,30 @@ from collections.abc import Callable
 
 from sipproxy.interfaces import Address
 from sipproxy.message import Response
+from sipproxy.transaction.base import Transaction, compile_table
 from sipproxy.transaction.hop import make_ack, make_cancel
 from sipproxy.transaction.machines import (
     CALLING,
     INVITE_CLIENT,
     NON_INVITE_CLIENT,
-    TERMINATED,
     TRANSPORT_ERROR,
     TRYING,
     response_input,
 )
-from sipproxy.transaction.step import Compiled, compile_table
-from sipproxy.transaction.timers import Timer, TimerValues, TimerWheel
+from sipproxy.transaction.timers import TimerValues, TimerWheel
 from sipproxy.transaction.users import ClientUser, Sender
 
 
-class ClientTransaction:
+class ClientTransaction(Transaction):
     """One request at one next hop.
 
     @ivar branch: branch of its topmost Via
     @ivar sent: the octets that were sent, as long as they are needed
-    @ivar destination: where to
-    @ivar state: name of its state
+    @ivar is_cancel: whether it is of a CANCEL, which has the branch of its INVITE
     @ivar user: who sent it, None behind the end
     """
 
-    __slots__ = (
-        "_interval",
-        "_lasting",
-        "_left",
-        "_machine",
-        "_on_end",
-        "_quiet",
-        "_retransmit",
-        "_values",
-        "_wheel",
-        "branch",
-        "destination",
-        "is_cancel",
-        "is_invite",
-        "point",
-        "sent",
-        "state",
-        "user",
-    )
+    __slots__ = ("_left", "_quiet", "branch", "is_cancel", "sent", "user")
 
     def __init__(
         self,
@@ -61,23 +41,15 @@ class ClientTransaction:
         values: TimerValues,
         on_end: "Callable[[ClientTransaction], None]",
     ) -> None:
+        is_invite = method == b"INVITE"
+        state = CALLING if is_invite else TRYING
+        Transaction.__init__(self, is_invite, state, point, destination, wheel, values, on_end)
         self.branch = branch
         self.sent = sent
-        self.is_invite = is_invite = method == b"INVITE"
         self.is_cancel = method == b"CANCEL"
-        self.point = point
-        self.destination = destination
         self.user: ClientUser | None = user
-        self._wheel = wheel
-        self._values = values
-        self._on_end = on_end
-        self._interval = values.t1
         self._left = 0.0
         self._quiet = False
-        self._retransmit: Timer | None = None
-        self._lasting: Timer | None = None
-        self._machine: Compiled = _INVITE if is_invite else _NON_INVITE
-        self.state = CALLING if is_invite else TRYING
 
     def __repr__(self) -> str:
         return f"<ClientTransaction {self.branch.decode('ascii', 'replace')} {self.state}>"
@@ -104,21 +76,6 @@ class ClientTransaction:
     def stop_resending(self) -> None:
         """Send no further copy of the request; a response is still taken, until timer B or F."""
         self._quiet = True
-
-    def abandon(self) -> None:
-        """End at once; nobody is told."""
-        if self.state != TERMINATED:
-            self.stop_timers(None)
-            self.state = TERMINATED
-            self._on_end(self)
-
-    def _step(self, what: str, argument: Response | str | None = None) -> None:
-        actions, self.state = self._machine[self.state, what]
-        for action in actions:
-            action(self, argument)
-        if self.state == TERMINATED:
-            self.stop_timers(None)
-            self._on_end(self)
 
     # Actions, named in the tables.
 
@@ -149,15 +106,6 @@ class ClientTransaction:
             self._step("timer a" if self.is_invite else "timer e")
         else:
             self._step("timer b" if self.is_invite else "timer f")
-
-    def stop_timers(self, _: object) -> None:
-        """Stop what runs."""
-        if self._retransmit is not None:
-            self._retransmit.cancel()
-            self._retransmit = None
-        if self._lasting is not None:
-            self._lasting.cancel()
-            self._lasting = None
 
     def start_timer_d(self, _: object) -> None:
         """Wait for retransmissions of a failure (17.1.1.2)."""
@@ -193,5 +141,7 @@ class ClientTransaction:
             self.user.transport_failed(self, reason)
 
 
-_INVITE = compile_table(INVITE_CLIENT, ClientTransaction)
-_NON_INVITE = compile_table(NON_INVITE_CLIENT, ClientTransaction)
+ClientTransaction.machines = {
+    True: compile_table(INVITE_CLIENT, ClientTransaction),
+    False: compile_table(NON_INVITE_CLIENT, ClientTransaction),
+}

@@ -5,6 +5,7 @@ from random import Random
 
 from sipproxy.interfaces import Address
 from sipproxy.message import Request
+from sipproxy.transaction.base import Transaction, compile_table
 from sipproxy.transaction.machines import (
     ACK,
     INVITE_SERVER,
@@ -15,40 +16,19 @@ from sipproxy.transaction.machines import (
     TRYING,
     response_input,
 )
-from sipproxy.transaction.step import Compiled, compile_table
-from sipproxy.transaction.timers import Timer, TimerValues, TimerWheel
+from sipproxy.transaction.timers import TimerValues, TimerWheel
 from sipproxy.transaction.users import Sender, ServerUser
 
 
-class ServerTransaction:
+class ServerTransaction(Transaction):
     """One received request.
 
-    @ivar source: where it came from
-    @ivar destination: where responses go
-    @ivar point: the listening point that it came to
-    @ivar state: name of its state
+    @ivar key: what identifies it
+    @ivar source: where the request came from
     @ivar user: who answers it, told of a CANCEL; None once it is answered
     """
 
-    __slots__ = (
-        "_interval",
-        "_last",
-        "_lasting",
-        "_machine",
-        "_on_end",
-        "_random",
-        "_retransmit",
-        "_to_tag",
-        "_values",
-        "_wheel",
-        "destination",
-        "is_invite",
-        "key",
-        "point",
-        "source",
-        "state",
-        "user",
-    )
+    __slots__ = ("_last", "_random", "_to_tag", "key", "source", "user")
 
     def __init__(
         self,
@@ -62,23 +42,15 @@ class ServerTransaction:
         values: TimerValues,
         on_end: "Callable[[ServerTransaction], None]",
     ) -> None:
+        is_invite = request.method == b"INVITE"
+        state = PROCEEDING if is_invite else TRYING
+        Transaction.__init__(self, is_invite, state, point, destination, wheel, values, on_end)
         self.key = key
         self.source = source
-        self.destination = destination
-        self.point = point
+        self.user: ServerUser | None = None
         self._random = random
         self._to_tag = b""
-        self.user: ServerUser | None = None
-        self.is_invite = request.method == b"INVITE"
-        self.state = PROCEEDING if self.is_invite else TRYING
-        self._machine: Compiled = _INVITE if self.is_invite else _NON_INVITE
-        self._wheel = wheel
-        self._values = values
-        self._on_end = on_end
         self._last = b""
-        self._interval = values.t1
-        self._retransmit: Timer | None = None
-        self._lasting: Timer | None = None
 
     def __repr__(self) -> str:
         return f"<ServerTransaction {self.key!r} {self.state}>"
@@ -104,21 +76,6 @@ class ServerTransaction:
         """Take the ACK for a non-2xx response."""
         self._step(ACK)
 
-    def abandon(self) -> None:
-        """End at once and in silence (a non-INVITE request that nobody answered, RFC 4320 4.2)."""
-        if self.state != TERMINATED:
-            self.stop_timers(None)
-            self.state = TERMINATED
-            self._on_end(self)
-
-    def _step(self, what: str, argument: bytes | None = None) -> None:
-        actions, self.state = self._machine[self.state, what]
-        for action in actions:
-            action(self, argument)
-        if self.state == TERMINATED:
-            self.stop_timers(None)
-            self._on_end(self)
-
     # Actions, named in the tables.
 
     def send(self, response: bytes) -> None:
@@ -142,15 +99,6 @@ class ServerTransaction:
         self._retransmit = self._wheel.start(self._values.t1, self._step, "timer g")
         self._lasting = self._wheel.start(self._values.timeout, self._step, "timer h")
 
-    def stop_timers(self, _: object) -> None:
-        """Stop what runs."""
-        if self._retransmit is not None:
-            self._retransmit.cancel()
-            self._retransmit = None
-        if self._lasting is not None:
-            self._lasting.cancel()
-            self._lasting = None
-
     def start_timer_i(self, _: object) -> None:
         """Absorb further ACKs (17.2.1); the response is not needed any more."""
         self._last = b""
@@ -171,5 +119,7 @@ class ServerTransaction:
             self.user.unacknowledged(self)
 
 
-_INVITE = compile_table(INVITE_SERVER, ServerTransaction)
-_NON_INVITE = compile_table(NON_INVITE_SERVER, ServerTransaction)
+ServerTransaction.machines = {
+    True: compile_table(INVITE_SERVER, ServerTransaction),
+    False: compile_table(NON_INVITE_SERVER, ServerTransaction),
+}
