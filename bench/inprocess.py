@@ -26,6 +26,7 @@ from bench.collector import CollectorWatch
 from bench.flows import FLOWS, register_request
 from bench.memory import MemoryServer
 from bench.works import NEED_REGISTRATIONS, USERS, WORKS
+from sipproxy.databases.registry import LINGER
 
 BATCH = 200
 RATE = 800.0
@@ -121,7 +122,7 @@ class Driver:
                 for datagram, source in step.datagrams:
                     port.deliver(datagram, source)
                 if not step.datagrams:
-                    self._server.clock.advance(0.02)
+                    self._server.clock.advance(LINGER)
             try:
                 step = flow.send(port.take())
             except StopIteration:

@@ -160,8 +160,13 @@ def _moment(form: str, surroundings: Surroundings, moment: Callable[[IOutcome], 
     return _ours("time_text", lambda outcome: seconds[int(moment(outcome))])
 
 
+def common_times(surroundings: Surroundings) -> SecondText[bytes]:
+    """Give the text of C{%t} for each second."""
+    return SecondText(lambda parts: f"[{access_time(parts)}]".encode(), surroundings.local_time)
+
+
 def _common_time(surroundings: Surroundings) -> Field:
-    common = SecondText(lambda parts: f"[{access_time(parts)}]".encode(), surroundings.local_time)
+    common = common_times(surroundings)
     rfc3339 = SecondText(rfc3339_time, surroundings.local_time)
 
     def value(outcome: IOutcome) -> str:

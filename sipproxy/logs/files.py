@@ -43,6 +43,7 @@ class LogFile:
         self._reported = ("", 0)
         self._report_after = 0.0
         self._lines: list[bytes] = []
+        self._sources: list[Callable[[], bytes]] = []
         self._rest = b""  # what an attempt left over; while there is any, only the clock makes the next attempt
         self._held = 0
         self._call: IDelayedCall | None = None
@@ -62,14 +63,23 @@ class LogFile:
     def write(self, data: bytes) -> None:
         """Take one or more whole lines; they are in the file 20 ms later."""
         with self._lock:
-            if self._closed or self._held + len(data) > _MOST_HELD:
-                self.lost += data.count(b"\n")
-                return
-            self._lines.append(data)
-            self._held += len(data)
+            self._take(data)
             if threading.get_ident() != self._thread or (self._held >= _FLUSH_AT and not self._rest):
                 self._flush()
-            elif self._call is None:
+            elif self._call is None and not self._closed:
+                self._call = self._reactor.callLater(FLUSH_DELAY, self._on_time)
+
+    def expect(self, source: Callable[[], bytes]) -> None:
+        """Take lines that are made only when they are written, 20 ms later; in the thread that made the file.
+
+        @param source: gives the lines, and is asked once
+        """
+        with self._lock:
+            if self._closed:
+                self._take(source())
+                return
+            self._sources.append(source)
+            if self._call is None:
                 self._call = self._reactor.callLater(FLUSH_DELAY, self._on_time)
 
     def write_through(self, data: bytes) -> None:
@@ -110,11 +120,28 @@ class LogFile:
         self._call = None
         self.flush()
 
+    def _take(self, data: bytes) -> None:
+        """Keep lines until they are written, or count them as lost."""
+        if self._closed or self._held + len(data) > _MOST_HELD:
+            self.lost += data.count(b"\n")
+        else:
+            self._lines.append(data)
+            self._held += len(data)
+
+    def _ask_sources(self) -> None:
+        """Have the lines made that are expected."""
+        sources, self._sources = self._sources, []
+        for source in sources:
+            self._take(source())
+
     def _flush(self) -> None:
-        if self._flushing or self._closed or not (self._lines or self._rest or self._stale or self.problem):
+        waiting = self._lines or self._sources or self._rest or self._stale or self.problem
+        if self._flushing or self._closed or not waiting:
             return
         self._flushing = True
         try:
+            if self._sources and threading.get_ident() == self._thread:
+                self._ask_sources()
             now = self._reactor.seconds()
             lines, self._lines = self._lines, []
             data = self._rest + b"".join(lines)

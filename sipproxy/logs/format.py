@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sipproxy.interfaces import IOutcome
+from sipproxy.logs.combined import COMBINED, combined_renderer
 from sipproxy.logs.escape import escape, odd_octets
 from sipproxy.logs.fields import Field, Surroundings, make_field
 
@@ -19,7 +20,7 @@ Renderer = Callable[[IOutcome], bytes]
 
 PREDEFINED = {
     "common-sip": '%h %l %u %t "%r" %>s %b',
-    "combined-sip": '%h %l %u %t "%r" %>s %b %D "%{Call-ID}i" "%{From}i" "%{To}i" %{next-hop}n %{reason}n',
+    "combined-sip": COMBINED,
 }
 
 _PLACEHOLDER = re.compile(r"%(?:%|[<>]?(?:\{([^{}]*)\})?([A-Za-z]))")
@@ -72,6 +73,12 @@ def parse_format(text: str) -> LineFormat:
 
 def text_renderer(line_format: LineFormat, surroundings: Surroundings) -> Renderer:
     """Make the function that turns an outcome into a line, line end included."""
+    general = general_renderer(line_format, surroundings)
+    return combined_renderer(surroundings, general) if line_format == parse_format(COMBINED) else general
+
+
+def general_renderer(line_format: LineFormat, surroundings: Surroundings) -> Renderer:
+    """Make that function for any format: what L{text_renderer} gives is the same, or the same faster."""
     texts: list[Callable[[IOutcome], bytes]] = []
     template = b""
     for part in line_format.parts:
