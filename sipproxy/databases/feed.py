@@ -32,7 +32,7 @@ Follower = Callable[[Change], object]
 
 
 class Feed:
-    """Numbers changes, remembers the last of them, and tells the followers.
+    """Remembers the last changes, and tells the followers.
 
     @ivar revision: number of the last change
     @param history: how many changes are remembered
@@ -51,10 +51,9 @@ class Feed:
         """Call it no more."""
         self._followers = tuple(other for other in self._followers if other != follower)
 
-    def publish(self, aor: bytes, bindings: Bindings) -> None:
-        """Make the next change known; a follower that fails does not keep it from others."""
-        self.revision += 1
-        change = Change(self.revision, aor, bindings)
+    def publish(self, change: Change) -> None:
+        """Make a change known, whose revision is the next; a follower that fails does not keep it from others."""
+        self.revision = change.revision
         self._history.append(change)
         for follower in self._followers:
             try:

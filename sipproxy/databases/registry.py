@@ -33,8 +33,10 @@ REGISTRY_DATABASE: Directive[Path | str] = Directive(
     "The SQLite file that keeps registrations, or memory: then none survives a restart.",
 )
 
-#: How long a registration waits for others to be committed with it, seconds.
-LINGER = 0.02
+#: How long a registration waits for others to be committed with it, seconds. At 800 a second a process with only this
+#: takes 206 us of CPU time for each with 10 ms, 182 with 20, 159 with 30, 128 with 50 (medians of runs of 4 s); the
+#: answer comes 11, 14, 20 or 32 ms later.
+LINGER = 0.03
 #: How long after a failed attempt it is tried again to read a store, seconds.
 RETRY = 2.0
 #: Changes that a follower may have missed and still catch up.
@@ -122,7 +124,7 @@ class MemoryStore:
 class Registry:
     """The bindings of all addresses of record.
 
-    @ivar away_since: since when changes cannot be stored, seconds since 1970; None while they can
+    @ivar away_since: since when it cannot be read, or changes cannot be stored, seconds since 1970; None while they can
     @ivar away_reason: why
     """
 
@@ -173,12 +175,15 @@ class Registry:
 
     def _loaded(self, revision: int) -> None:
         self._unread = False
+        self.away_since, self.away_reason = None, ""
         self._feed.revision = revision
         self._ticks.start(1, now=False)
 
     def _not_loaded(self, failure: Failure) -> Failure:
         failure.trap(StoreError)  # type: ignore[no-untyped-call]
         self._unread = True
+        self.away_since = self._now() if self.away_since is None else self.away_since
+        self.away_reason = str(failure.value)
         self._next_load = self._clock.callLater(RETRY, self._load_again)
         return failure
 
@@ -207,7 +212,11 @@ class Registry:
 
     def current(self, aor: bytes, now: float) -> AsInterface:
         """Give the unexpired bindings, with changes that are still being stored."""
-        return tuple([binding for binding in self._newest(aor) if binding.expires > now])
+        pending = self._pending.get(aor)
+        if pending is None:
+            rows = self._index.get(aor)
+            return () if rows is None else _unpacked(rows, now)
+        return tuple([binding for binding in pending.value if binding.expires > now])
 
     def store(self, aor: bytes, bindings: AsInterface) -> Deferred[None]:
         """Replace the bindings of an address of record.
@@ -262,17 +271,18 @@ class Registry:
     def _write(self, batch: Sequence[Entry[Bindings]]) -> Deferred[None]:
         first = self._feed.revision + 1
         changes = [Change(first + at, entry.key, entry.value) for at, entry in enumerate(batch)]
-        return self._store.commit(changes).addCallbacks(self._written, self._away, callbackArgs=(batch,))
+        return self._store.commit(changes).addCallbacks(self._written, self._away, callbackArgs=(batch, changes))
 
-    def _written(self, _: None, batch: Sequence[Entry[Bindings]]) -> None:
+    def _written(self, _: None, batch: Sequence[Entry[Bindings]], changes: Sequence[Change]) -> None:
         if self.away_since is not None:
             _log.info("Registrations are stored again", severity="notice")
             self.away_since, self.away_reason = None, ""
-        for entry in batch:
+        pending = self._pending
+        for entry, change in zip(batch, changes, strict=True):
             self._replace(entry.key, entry.value)
-            if self._pending[entry.key] is entry:
-                del self._pending[entry.key]
-            self._feed.publish(entry.key, entry.value)
+            if pending[entry.key] is entry:
+                del pending[entry.key]
+            self._feed.publish(change)
 
     def _away(self, failure: Failure) -> None:
         failure.trap(StoreError)  # type: ignore[no-untyped-call]
@@ -292,8 +302,8 @@ class Registry:
     def _replace(self, aor: bytes, bindings: Bindings) -> None:
         """Change the index and when it is to be looked at again."""
         old = self._index.get(aor)
-        if old is not None:
-            self._expiry.discard(aor, _earliest(old))
+        if old is not None and (earliest := _earliest(old)) != NEVER:
+            self._expiry.discard(aor, earliest)
         if not bindings:
             self._index.pop(aor, None)
             return
@@ -346,4 +356,6 @@ def _unpacked(rows: _Rows, now: float) -> Bindings:
 
 
 def _earliest(rows: _Rows) -> float:
+    if len(rows) == 1:
+        return float(rows[0][_EXPIRES])
     return min([float(row[_EXPIRES]) for row in rows])

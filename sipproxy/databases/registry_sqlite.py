@@ -54,7 +54,7 @@ _PAGE = "SELECT aor, bindings FROM registry WHERE aor > ? ORDER BY aor LIMIT ?"
 
 _ROWS_AT_ONCE = 1000
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_quoted = json.JSONEncoder().encode
 _decode = json.JSONDecoder().decode
 
 
@@ -125,7 +125,7 @@ def _last_expiry(bindings: Bindings) -> float | None:
 
 def to_json(bindings: Bindings) -> str:
     """Write bindings; fields that say nothing are left out."""
-    return _encode([_to_dict(binding) for binding in bindings])
+    return f"[{','.join([_object(binding) for binding in bindings])}]"
 
 
 def from_json(text: str) -> Bindings:
@@ -133,28 +133,26 @@ def from_json(text: str) -> Bindings:
     return tuple([_from_dict(fields) for fields in _decode(text)])
 
 
-def _to_dict(binding: Binding) -> dict[str, Any]:
+def _object(binding: Binding) -> str:
+    """Write one; put together here, it takes two thirds of what the encoder does for a dict of it."""
     contact, params, q, action, expires, updated, call_id, cseq, path, instance, reg_id = binding
-    fields: dict[str, Any] = {
-        "contact": _text(contact),
-        "updated": updated,
-        "call_id": _text(call_id),
-        "cseq": cseq,
-    }
+    text = (
+        f'{{"contact":{_quoted(_text(contact))},"updated":{updated!r}'
+        f',"call_id":{_quoted(_text(call_id))},"cseq":{cseq:d}'
+    )
     if expires != NEVER:
-        fields["expires"] = expires
+        text += f',"expires":{expires!r}'
     if params:
-        fields["params"] = _text(params)
+        text += f',"params":{_quoted(_text(params))}'
     if q != 1:
-        fields["q"] = q
+        text += f',"q":{q!r}'
     if action:
-        fields["action"] = action
+        text += f',"action":{_quoted(action)}'
     if path:
-        fields["path"] = [_text(value) for value in path]
+        text += f',"path":[{",".join([_quoted(_text(value)) for value in path])}]'
     if reg_id:
-        fields["instance"] = _text(instance)
-        fields["reg_id"] = reg_id
-    return fields
+        text += f',"instance":{_quoted(_text(instance))},"reg_id":{reg_id:d}'
+    return text + "}"
 
 
 def _from_dict(fields: dict[str, Any]) -> Binding:

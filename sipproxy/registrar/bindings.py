@@ -87,6 +87,10 @@ def register(request: Request, current: Bindings, policy: Policy, now: float) ->
     """
     if "contact" not in request.names:
         return current
+    if len(current) == 1 and request.names.count("contact") == 1:
+        refreshed = _refresh(request, current[0], policy, now)
+        if refreshed is not None:
+            return refreshed
     values = request.values("contact")
     if b"*" in values:
         return _remove_all(request, values, current, policy)
@@ -110,6 +114,31 @@ def register(request: Request, current: Bindings, policy: Policy, now: float) ->
     return registered + static
 
 
+def _refresh(request: Request, old: Binding, policy: Policy, now: float) -> Bindings | None:
+    """Give what a refresh leaves of the only binding; None where the request may be anything else.
+
+    Nearly every REGISTER is one: a Contact, and all that the binding has of it stands in it
+    unchanged, so that nothing of it has to be read again.
+    """
+    value, known = request.header("contact") or b"", b"<%b>%b" % (old.contact, old.params)
+    if value == known:
+        asked = request.header("expires")
+    else:
+        start, _, asked = value.rpartition(b";expires=")
+        if start != known or not asked.isdigit():
+            return None
+    if old.expires == NEVER:
+        return None
+    path = _read_path(request) if "path" in request.names else ()
+    expires = now + _granted(_interval(asked, policy), policy)
+    call_id, cseq = request.call_id, request.cseq[0]
+    _check_order(request, [old])
+    if expires <= now:
+        return ()
+    contact, params, q, action, _, _, _, _, _, instance, reg_id = old
+    return (Binding(contact, params, q, action, expires, now, call_id, cseq, path, instance, reg_id),)
+
+
 def contact_lines(bindings: Bindings, call_id: bytes, cseq: int, now: float) -> list[bytes]:
     """Write the Contact lines of a 200, one for each registered binding (RFC 3261 10.3 step 8).
 
@@ -118,14 +147,12 @@ def contact_lines(bindings: Bindings, call_id: bytes, cseq: int, now: float) -> 
 
     @param call_id: Call-ID of the REGISTER that is answered, as C{cseq} is its CSeq number
     """
-
-    def distance(binding: Binding) -> int:
-        return (binding.call_id != call_id) + ((binding.call_id, binding.cseq) != (call_id, cseq))
-
+    registered = [binding for binding in bindings if binding.expires != NEVER]
+    if len(registered) > 1:
+        registered.sort(key=lambda binding: 2 if binding.call_id != call_id else int(binding.cseq != cseq))
     return [
         b"Contact: <%b>;expires=%d%b" % (binding.contact, max(1, round(binding.expires - now)), binding.params)
-        for binding in sorted(bindings, key=distance)
-        if not binding.is_static
+        for binding in registered
     ]
 
 
@@ -152,14 +179,14 @@ def _remove_all(request: Request, values: list[bytes], current: Bindings, policy
 
 def _check_order(request: Request, touched: list[Binding]) -> None:
     """Fail unless the request is newer than what it touches (RFC 3261 10.3 steps 6 and 7)."""
-    call_id, cseq = request.call_id, request.cseq[0]
-    if any(old.call_id == call_id and cseq <= old.cseq for old in touched):
-        raise RequestError(400, b"CSeq Out Of Order")
+    for old in touched:
+        if old.call_id == request.call_id and request.cseq[0] <= old.cseq:
+            raise RequestError(400, b"CSeq Out Of Order")
 
 
 def _read_contacts(request: Request, values: list[bytes], policy: Policy, now: float) -> list[tuple[Binding, Uri]]:
     """Give the binding that each Contact value asks for; one to be removed ends C{now}."""
-    path = _read_path(request)
+    path = _read_path(request) if "path" in request.names else ()
     default = request.header("expires")
     read = []
     for value in values:
@@ -167,17 +194,17 @@ def _read_contacts(request: Request, values: list[bytes], policy: Policy, now: f
         asked = address.params[b"expires"] or b"" if b"expires" in address.params else default
         instance, reg_id = _flow(address)
         binding = Binding(
-            contact=address.uri.raw,
-            params=_other_params(value, address),
-            q=address.q,
-            action=_action(address),
-            expires=now + _granted(_interval(asked, policy), policy),
-            updated=now,
-            call_id=request.call_id,
-            cseq=request.cseq[0],
-            path=path,
-            instance=instance,
-            reg_id=reg_id,
+            address.uri.raw,
+            _other_params(value, address),
+            address.q,
+            _action(address),
+            now + _granted(_interval(asked, policy), policy),
+            now,
+            request.call_id,
+            request.cseq[0],
+            path,
+            instance,
+            reg_id,
         )
         read.append((binding, address.uri))
     added = [binding for binding, _ in read if binding.expires > now]
@@ -209,7 +236,7 @@ def _granted(asked: float, policy: Policy) -> float:
 
 def _read_path(request: Request) -> tuple[bytes, ...]:
     """Give the Path values (RFC 3327 5.3); each must be fit for a Route."""
-    path = tuple(request.values("path")) if "path" in request.names else ()
+    path = tuple(request.values("path"))
     for value in path:
         if not parse_name_addr(value).uri.is_sip:
             raise RequestError(400, b"Bad Path")
@@ -222,7 +249,7 @@ def _other_params(value: bytes, address: NameAddr) -> bytes:
         return b""
     end = value.index(address.uri.raw, len(address.display)) + len(address.uri.raw)
     found = _PARAM.finditer(value, value.index(b";", end))
-    return b"".join(param[0] for param in found if param[1].lower() != b"expires")
+    return b"".join([param[0] for param in found if param[1].lower() != b"expires"]).lstrip(b" \t")
 
 
 def _action(address: NameAddr) -> str:

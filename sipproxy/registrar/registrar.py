@@ -40,8 +40,8 @@ _SUPPORTED = (b"path",)
 class Identity(Protocol):
     """What the registrar asks about names."""
 
-    def aor_key(self, uri: Uri) -> bytes | None:
-        """Give the canonical address of record of a URI, None where its domain is not ours."""
+    def registered_key(self, uri: Uri) -> bytes | None:
+        """Give the canonical address of record of a To, None where its domain is not ours."""
 
 
 class Reply(NamedTuple):
@@ -66,6 +66,8 @@ class Registrar:
         self._identity = identity
         self._policy = policy
         self._now = now
+        self._second = -1
+        self._date = b""
 
     def register(self, request: Request) -> Reply | Deferred[Reply]:
         """Answer a REGISTER; one that changes something once the change is durable.
@@ -73,18 +75,36 @@ class Registrar:
         @raise RequestError: raised, or in the Deferred; nothing is changed then
         """
         _check_extensions(request)
-        aor = self._identity.aor_key(request.to.uri)
+        aor = self._identity.registered_key(request.to.uri)
         if aor is None:
             raise RequestError(404)
         now = self._now()
         if "contact" not in request.names:
             # Any: mypy-zope cannot be told that a named tuple provides IBinding.
             found: Any = self._registry.lookup(aor, now)
-            return _reply(request, found, now)
+            return self._reply(request, found, now)
         current: Any = self._registry.current(aor, now)
         bindings: Any = register(request, current, self._policy, now)
         # Stored even where it asks for no change: what is not durable yet must not be confirmed.
-        return self._registry.store(aor, bindings).addCallback(lambda _: _reply(request, bindings, now))
+        return self._registry.store(aor, bindings).addCallback(lambda _: self._reply(request, bindings, now))
+
+    def _reply(self, request: Request, bindings: Bindings, now: float) -> Reply:
+        """Make the 200 (RFC 3261 10.3 step 8)."""
+        lines = contact_lines(bindings, request.call_id, request.cseq[0], now)
+        # RFC 3327 5.3 lets local policy decide about a Path that the client does not know: it is stored and used, not
+        # told.
+        if "path" in request.names and b"path" in option_tags(request.values("supported")):
+            lines.extend(b"Path: " + value for value in request.headers("path"))
+        lines.append(self._date_line(int(now)))
+        lines.append(b"Supported: path")
+        return Reply(200, tuple(lines))
+
+    def _date_line(self, second: int) -> bytes:
+        """Write a Date; the many answers of a second share it. Cisco: telephones take their clock from it."""
+        if second != self._second:
+            self._second = second
+            self._date = b"Date: " + formatdate(second, usegmt=True).encode("ascii")
+        return self._date
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -99,15 +119,3 @@ def _check_extensions(request: Request) -> None:
     unknown = [tag for tag in option_tags(request.values("require")) if tag not in _SUPPORTED]
     if unknown:
         raise RequestError(420, headers=(b"Unsupported: " + b", ".join(unknown),))
-
-
-def _reply(request: Request, bindings: Bindings, now: float) -> Reply:
-    """Make the 200 (RFC 3261 10.3 step 8)."""
-    lines = contact_lines(bindings, request.call_id, request.cseq[0], now)
-    # RFC 3327 5.3 lets local policy decide about a Path that the client does not know: it is stored and used, not told.
-    if "path" in request.names and b"path" in option_tags(request.values("supported")):
-        lines.extend(b"Path: " + value for value in request.headers("path"))
-    # Cisco: telephones take their clock from it.
-    lines.append(b"Date: " + formatdate(now, usegmt=True).encode("ascii"))
-    lines.append(b"Supported: path")
-    return Reply(200, tuple(lines))

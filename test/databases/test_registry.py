@@ -142,4 +142,12 @@ class AwayTests(SynchronousTestCase):
 
         registry = Registry(Unreadable(), self.clock, lambda: NOW)
         self.failureResultOf(registry.start(), StoreError)
+        self.assertEqual((registry.away_since, registry.away_reason), (NOW, "not a registry"))
         self.successResultOf(registry.stop())
+
+    def test_permanent(self) -> None:
+        """Bindings that never run out are replaced and removed like others, alone and beside others."""
+        permanent, other = Binding(b"sip:p@h"), Binding(b"sip:q@h")
+        for bindings in ((permanent,), (permanent, A), (other,), (B,), (permanent,), ()):
+            self.successResultOf(self.stored(BOB, *bindings))
+            self.assertEqual(self.registry.current(BOB, NOW), bindings)

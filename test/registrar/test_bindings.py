@@ -216,6 +216,51 @@ class ReplacementTests(RefusalTestCase):
         self.assertEqual(len(found), 2)
 
 
+REFRESHED = st.sampled_from(["<sip:a@h>", "<sip:a@h;expires=7>", "<sip:a,b@h>", "<tel:+1>", "sip:a@h", '"A" <sip:a@h>'])
+PARAMS = st.lists(
+    st.sampled_from([";q=0.5", " ; q=0.7", ";action=redirect", f";{INSTANCE}", ";reg-id=1", ";x", ';y="a,b"']),
+    max_size=3,
+).map("".join)
+EXPIRES = st.sampled_from(["", ";expires=0", ";expires=1", ";expires=90", ";expires=x", ";Expires=90", ";expires"])
+
+
+class RefreshTests(SynchronousTestCase):
+    """A Contact that says what the binding says."""
+
+    def outcome(self, request: Request, current: Bindings = ()) -> Bindings | int:
+        """Give the bindings after a request, or the status of its refusal."""
+        try:
+            return after(request, current)
+        except RequestError as error:
+            return error.status
+
+    @given(REFRESHED, PARAMS, EXPIRES, EXPIRES, st.sampled_from(["", "0", "120", "soon"]), st.booleans())
+    def test_same_as_anew(
+        self, contact: str, params: str, first: str, second: str, expires: str, is_before: bool
+    ) -> None:
+        """A refresh leaves the binding that the same request leaves where there is none."""
+        current = self.outcome(register_request(f"Contact: {contact}{first}{params}"))
+        if not isinstance(current, tuple):
+            return
+        both = (second + params) if is_before else (params + second)
+        lines = [f"Contact: {contact}{both}", "Path: <sip:p@h;lr>"]
+        request = register_request(*lines, *([f"Expires: {expires}"] if expires else []), cseq=2)
+        self.assertEqual(self.outcome(request, current), self.outcome(request))
+
+    def test_order(self) -> None:
+        """It is refused where it is not newer."""
+        current = after(register_request("Contact: <sip:a@h>", cseq=5))
+        self.assertEqual(self.outcome(register_request("Contact: <sip:a@h>", cseq=5), current), 400)
+        self.assertEqual(self.outcome(register_request("Contact: <sip:a@h>;expires=0", cseq=4), current), 400)
+        self.assertEqual(self.outcome(register_request("Contact: <sip:a@h>;expires=0", cseq=6), current), ())
+
+    def test_no_address(self) -> None:
+        """What is no address at all is none beside a binding either."""
+        current = after(register_request("Contact: <sip:a@h>"))
+        for value in ("123", ";expires=60", "<sip:a@h", "<sip:a@h>;expires=60;q=9"):
+            self.assertEqual(self.outcome(register_request(f"Contact: {value}", cseq=2), current), 400, value)
+
+
 class OrderTests(RefusalTestCase):
     """Requests that are older than what they would change."""
 

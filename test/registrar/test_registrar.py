@@ -29,7 +29,7 @@ END = (b"Date: Mon, 21 Sep 2026 14:13:20 GMT", b"Supported: path")
 class ExampleIdentity:
     """Is responsible for example.com."""
 
-    def aor_key(self, uri: Uri) -> bytes | None:
+    def registered_key(self, uri: Uri) -> bytes | None:
         """Give user@example.com."""
         return (uri.user or b"") + b"@example.com" if uri.host == b"example.com" else None
 
