@@ -56,17 +56,19 @@ AT_HAND = (list, tuple)
 class Subject:
     """What translators and routers are asked about.
 
-    @ivar uri: the URI in question; not always the Request-URI as received
+    @ivar uri: the URI in question, its number expanded; not always the Request-URI as received
+    @ivar names: the URIs that stand for it in the registry, in the order of asking
     @ivar request: the request
     @ivar source: C{(host, port)} it came from
     @ivar now: wall-clock time
     @ivar trace: what was found so far: (stage, module, text)
     """
 
-    __slots__ = ("now", "request", "source", "trace", "uri")
+    __slots__ = ("names", "now", "request", "source", "trace", "uri")
 
     def __init__(self, uri: Uri, request: Request, source: Address, now: float) -> None:
         self.uri = uri
+        self.names: tuple[Uri, ...] = (uri,)
         self.request = request
         self.source = source
         self.now = now

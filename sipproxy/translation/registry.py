@@ -5,7 +5,7 @@ from collections.abc import Callable
 from zope.interface import implementer
 
 from sipproxy.config import Directive, on_off
-from sipproxy.interfaces import IRegistry
+from sipproxy.interfaces import IBinding, IRegistry
 from sipproxy.message import Uri, parse_uri
 from sipproxy.translation.chain import ITranslator, Subject, Target, Targets
 
@@ -26,11 +26,15 @@ class RegistryTranslator:
         self._aor_key = aor_key
 
     def translate(self, subject: Subject) -> Targets:
-        """Give the unexpired bindings of the address of record, by falling q."""
-        key = self._aor_key(subject.uri)
-        if key is None:
-            return ()
-        bindings = self._registry.lookup(key, subject.now)
+        """Give the unexpired bindings of the first name that has some, by falling q."""
+        for uri in subject.names:
+            key = self._aor_key(uri)
+            bindings = self._registry.lookup(key, subject.now) if key is not None else ()
+            if bindings:
+                return self._targets(bindings)
+        return ()
+
+    def _targets(self, bindings: tuple[IBinding, ...]) -> Targets:
         targets = [
             Target(parse_uri(binding.contact), binding.q, binding.path, binding.action, self.name)
             for binding in bindings
