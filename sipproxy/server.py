@@ -82,6 +82,7 @@ class SipService(Service):
         if self._ports:
             return
         self._lock.take()
+        self.core.draining = False
         try:
             for place in self._settings[directives.LISTEN]:
                 self._open_place(place)
@@ -147,7 +148,7 @@ class SipService(Service):
         return looking.start(_LOOK_AGAIN).addCallback(lambda _: None)
 
     def _close(self) -> None:
-        self.core.table.stop()
+        self.core.stop()
         self._wheel.stop()
         for port in self._ports:
             port.stop()

@@ -68,8 +68,12 @@ def address_port(default_port: int | None = None, minimum: int = 1) -> Kind[tupl
             if default_port is None or word.count(":") < 2:
                 raise ValueError
             return _literal(word), default_port
-        port = default_port if found["port"] is None else int(found["port"])
-        if port is None or not minimum <= port <= 65535:
+        if found["port"] is None:
+            if default_port is None:
+                raise ValueError
+            return _host(found["host"]), default_port
+        port = int(found["port"])
+        if not minimum <= port <= 65535:
             raise ValueError
         return _host(found["host"]), port
 

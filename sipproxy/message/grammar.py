@@ -6,7 +6,7 @@ one slow.
 """
 
 import re
-from socket import AF_INET6, inet_pton
+from socket import AF_INET6, inet_ntop, inet_pton
 from urllib.parse import unquote_to_bytes
 
 from sipproxy.errors import SipParseError
@@ -125,13 +125,15 @@ def number(text: bytes, most: int, what: bytes) -> int:
 
 
 def ipv6_reference(host: bytes) -> bytes:
-    """Check an IPv6 address in brackets, and mend the third colon that RFC 3261's ABNF allows (RFC 5118 4.10).
+    """Check an IPv6 address in brackets, and give its usual spelling, so that equal ones look equal.
+
+    The third colon that RFC 3261's ABNF allows is mended (RFC 5118 4.10).
 
     @raise SipParseError: it is no address
     """
     address = host[1:-1].replace(b":::", b"::")
     try:
-        inet_pton(AF_INET6, address.decode("ascii"))
+        address = inet_ntop(AF_INET6, inet_pton(AF_INET6, address.decode("ascii"))).encode("ascii")
     except (OSError, ValueError):
         raise SipParseError(b"Bad IPv6 Address") from None
     return b"[" + address + b"]"

@@ -234,8 +234,9 @@ class Response(Message):
         """Give what tells its client transaction: the lower-case branch of the topmost Via, and whether it
         answers a CANCEL (17.1.3).
 
-        @raise SipParseError: there is no Via or no CSeq that can be read
+        @raise SipParseError: there is no CSeq that can be read, or the Vias cannot be told apart
         """
+        self.next_via()
         return self.via.branch.lower(), self.cseq[1] == b"CANCEL"
 
     def next_via(self) -> bytes:

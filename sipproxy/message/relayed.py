@@ -23,18 +23,22 @@ _odd_line = re.compile(rb"\r\n(?!" + TOKEN + rb"[ \t]*:|[ \t])").search
 class RelayedResponse(Response):
     """A response whose head is not split into lines yet."""
 
-    __slots__ = ("_branch", "_cut", "_is_to_cancel", "_raw")
+    __slots__ = ("_branch", "_cut", "_is_to_cancel", "_next_via", "_raw")
 
-    def __init__(self, raw: bytes, status: int, cut: tuple[int, int], branch: bytes, is_to_cancel: bool) -> None:
+    def __init__(
+        self, raw: bytes, status: int, cut: tuple[int, int], branch: bytes, next_via: bytes, is_to_cancel: bool
+    ) -> None:
         """
         @param cut: where the line of the topmost Via begins and ends in C{raw}, its line end included
         @param branch: the branch of that Via, in lower case
+        @param next_via: the Via value behind it
         """
         # The slots of Response stay empty until somebody asks: see __getattr__.
         self._raw = raw
         self.status = status
         self._cut = cut
         self._branch = branch
+        self._next_via = next_via
         self._is_to_cancel = is_to_cancel
 
     if not TYPE_CHECKING:  # it fills declared slots only; to a type checker nothing new is there
@@ -61,13 +65,8 @@ class RelayedResponse(Response):
         return parse_via(self._raw[begin + _VIA_SIZE : end - 2])
 
     def next_via(self) -> bytes:
-        """Give the Via value behind the topmost one: mostly it is the next line."""
-        begin = self._cut[1]
-        if not self._raw.startswith(_VIA, begin):
-            return super().next_via()
-        end = self._raw.find(b"\r\n", begin)
-        value = self._raw[begin + _VIA_SIZE : end].strip()
-        return super().next_via() if b"," in value or self._raw[end + 2] in b" \t" or not value else value
+        """Give the Via value behind the topmost one."""
+        return self._next_via
 
     def to_bytes(self) -> bytes:
         """Write it as it came."""
@@ -83,18 +82,24 @@ _SLOTS = frozenset(("_call_id", "_cseq", "_from", "_to", "_via", "body", "lines"
 
 
 def read_response(data: bytes, limits: Limits = DEFAULT_LIMITS) -> RelayedResponse | None:
-    """Read a response of the usual shape: Via in the second line, its branch a plain one, Content-Length right.
+    """Read a response of the usual shape: a Via each in the second and third line, the branch of the first a plain
+    one, Content-Length right.
 
     @return: None where it has another shape, or is no response at all
     """
-    if data[:8] != b"SIP/2.0 " or len(data) > limits.separators:
+    if data[:8] != b"SIP/2.0 " or len(data) > min(limits.size, limits.separators):
         return None
     end = data.find(b"\r\n\r\n")
     if end > limits.vias * SHORTEST_VIA:  # long enough to break a limit
         return None
     first = data.find(b"\r\n") + 2
     second = data.find(b"\r\n", first) + 2
-    if end < 0 or second > end or not data.startswith(_VIA, first) or data[second] in b" \t":
+    third = data.find(b"\r\n", second) + 2
+    if end < 0 or third > end or not (data.startswith(_VIA, first) and data.startswith(_VIA, second)):
+        return None
+    # Whatever is behind it: what is read of the Vias cannot fail any more once a transaction has taken the response.
+    following = data[second + _VIA_SIZE : third - 2].strip()
+    if not following or b"," in following or data[third] in b" \t":
         return None
     status = data[8:11]
     if not (status.isdigit() and b"100" <= status <= b"699" and data[11] in b" \r"):
@@ -103,9 +108,9 @@ def read_response(data: bytes, limits: Limits = DEFAULT_LIMITS) -> RelayedRespon
     branch = top.partition(_BRANCH)[2].partition(b";")[0]
     if not branch or b"," in top or b'"' in top or b" " in branch:
         return None
-    method = _value(data, b"\r\nCSeq: ", end)
+    sequence, _, method = _value(data, b"\r\nCSeq: ", end).partition(b" ")
     length = _value(data, b"\r\nContent-Length:", end).strip()
-    if not method or length != b"%d" % (len(data) - end - 4):
+    if not (sequence.isdigit() and method.isalpha()) or length != b"%d" % (len(data) - end - 4):
         return None
     breaks = data.count(b"\r\n", 0, end)
     if breaks > limits.headers or data.count(b"\n", 0, end) != breaks or data.count(b"\r", 0, end) != breaks:
@@ -113,7 +118,7 @@ def read_response(data: bytes, limits: Limits = DEFAULT_LIMITS) -> RelayedRespon
     # So that reading the rest, if somebody asks for it, cannot fail.
     if _odd_line(data, 0, end):
         return None
-    return RelayedResponse(data, int(status), (first, second), branch.lower(), method.endswith(b" CANCEL"))
+    return RelayedResponse(data, int(status), (first, second), branch.lower(), following, method == b"CANCEL")
 
 
 def _value(data: bytes, name: bytes, end: int) -> bytes:

@@ -36,7 +36,7 @@ _NO_ROOM = frozenset({errno.EAGAIN, errno.EWOULDBLOCK, errno.ENOBUFS})
 
 # Routes change: how long, in seconds, and how many source addresses are remembered.
 _SOURCE_LIFETIME = 5.0
-_SOURCES = 1024
+_SOURCES = 10_000
 
 _SendFailure = tuple[bytes, Address, str]
 

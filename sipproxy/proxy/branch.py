@@ -18,6 +18,9 @@ from sipproxy.translation import AT_HAND, Target
 if TYPE_CHECKING:
     from sipproxy.proxy.context import ResponseContext
 
+#: What is less was lost in floating point, seconds: to wait for it would be to turn on the spot.
+_MOMENT = 0.001
+
 
 class Branch:
     """One target that was chosen, and what became of it.
@@ -140,10 +143,6 @@ class Branch:
     def response_received(self, transaction: ClientTransaction, response: Response) -> None:
         """Take a response (16.7 items 2 to 5)."""
         status = response.status
-        if is_for_us(response):
-            if status >= 200 and transaction is self.client and self.final is None:
-                self._end(Final(502))
-            return
         if transaction is not self.client:
             self._late(transaction, response)
             return
@@ -154,6 +153,9 @@ class Branch:
             self._guard = None
         if status < 200:
             self._provisional(transaction, response)
+        elif is_for_us(response):
+            if self.final is None:
+                self._end(Final(502))
         elif status < 300:
             self._stop_timers()
             self.final = self.final or Final(status)
@@ -177,19 +179,20 @@ class Branch:
             return
         if response.status > 100:
             self._news_at = self.context.core.now()  # 16.7 item 2: timer C begins anew
-            self.context.pass_provisional(self, response)
+            if not is_for_us(response):
+                self.context.pass_provisional(self, response)
 
     def _late(self, transaction: ClientTransaction, response: Response) -> None:
         """A next hop that was given up says something after all."""
         if response.status < 200:
             if self.context.is_invite:
                 self.context.core.send_cancel(transaction)
-        elif response.status < 300:
+        elif response.status < 300 and not is_for_us(response):
             self.context.succeeded(self, response)
             self.final = self.final or Final(response.status)
 
     def timed_out(self, transaction: ClientTransaction) -> None:
-        """Take timer B or F (16.7 item 6: as a 408)."""
+        """Take timer B or F, or the end of waiting for what a CANCEL asked for (16.7 item 6: as a 408)."""
         if transaction is self.client and self.final is None:
             self._hop_failed(Final(408))
 
@@ -215,19 +218,11 @@ class Branch:
 
     def _timer_c_fired(self, _: object) -> None:
         left = self._ring_time()
-        if left > 0:  # there was news meanwhile
+        if left > _MOMENT:  # there was news meanwhile
             self._timer_c = self.context.core.wheel.start(left, self._timer_c_fired, None)
         else:
             self._timer_c = None
             self.give_up()
-
-    def _abandoned(self, _: object) -> None:
-        """9.1: no final response 64*T1 after the CANCEL; the transaction is over."""
-        self._guard = None
-        if self.final is None:
-            if self.client is not None:
-                self.client.abandon()
-            self._end(Final(487 if self.context.was_cancelled else 408))
 
     def _stop_timers(self) -> None:
         if self._timer_c is not None:
@@ -265,8 +260,6 @@ class Branch:
         self._cancel_sent = True
         self._stop_timers()
         self.context.core.send_cancel(client)
-        if self.final is None:
-            self._guard = self.context.core.wheel.start(self.context.policy.values.timeout, self._abandoned, None)
 
     def _end(self, final: Final) -> None:
         self._stop_timers()

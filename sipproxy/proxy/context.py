@@ -22,6 +22,7 @@ from sipproxy.proxy.late import LateSuccess, pass_success
 from sipproxy.proxy.points import Point, sent_by
 from sipproxy.proxy.responses import Final, choose_best, pass_on
 from sipproxy.proxy.settings import Policy
+from sipproxy.proxy.stateless import choose
 from sipproxy.transaction import ServerTransaction
 from sipproxy.transaction.machines import ACCEPTED, CALLING, PROCEEDING
 from sipproxy.transaction.timers import Timer
@@ -74,6 +75,8 @@ class ResponseContext(Exchange):
             return
         fresh: list[Target] = []
         if len(targets) > 1:
+            if self.policy.forking == "Off":
+                targets = (choose(targets, self.request),)
             targets = sorted(targets, key=lambda target: -target.q)
         room = self.policy.max_forks - len(self._branches) - sum(map(len, self._queue))
         for target in targets:
@@ -81,9 +84,7 @@ class ResponseContext(Exchange):
                 continue
             self._seen.append(target.uri)
             fresh.append(target)
-        if self.policy.forking == "Off":
-            groups = [fresh[:1]] if fresh and not self._branches else []
-        elif self.policy.forking == "Sequential":
+        if self.policy.forking == "Sequential":
             groups = [[target] for target in fresh]
         elif len(fresh) == 1:
             groups = [fresh]
@@ -174,8 +175,8 @@ class ResponseContext(Exchange):
     # What branches tell.
 
     def pass_provisional(self, branch: Branch, response: Response) -> None:
-        """Item 5: every provisional response but 100 goes upstream at once."""
-        if not self.finished:
+        """Item 5: every provisional response but 100 goes upstream at once; to INVITE only (RFC 4320 4.1)."""
+        if self.is_invite and not self.finished:
             self.respond(response.status, pass_on(response))
 
     def succeeded(self, branch: Branch, response: Response) -> None:
@@ -203,7 +204,7 @@ class ResponseContext(Exchange):
 
     def _recurse(self, branch: Branch, final: Final) -> bool:
         """Item 4: the contacts of a 3xx become targets, where the Request-URI is ours (16.5)."""
-        if not (self.policy.recursive and self.journey.may_retarget) or self._succeeded or self.was_cancelled:
+        if not (self.policy.recursive and self.journey.may_retarget) or self._is_over():
             return False
         targets = _contacts(final.response) if final.response is not None else []
         if not targets:
@@ -218,6 +219,11 @@ class ResponseContext(Exchange):
         else:
             self._recursed(found, branch, final)
         return True
+
+    def _is_over(self) -> bool:
+        """Tell whether no new branches are to be: a 2xx, a 6xx or a CANCEL came (item 5, 16.10)."""
+        declined = any(branch.final is not None and branch.final.status >= 600 for branch in self._branches)
+        return self._succeeded or self.was_cancelled or declined
 
     def _recursed(self, targets: Sequence[Target], branch: Branch, final: Final) -> None:
         before = len(self._seen)
@@ -243,11 +249,13 @@ class ResponseContext(Exchange):
             return
         if not self.is_invite:
             # RFC 4320 4.2: "MUST NOT send a response with Status-Code of 408 to a non-INVITE request".
-            finals = [final for final in finals if final.status != 408]
+            silent, finals = finals[0], [final for final in finals if final.status != 408]
             if not finals:
+                self._note_hop_of(silent)
                 self.give_up()
                 return
         best = choose_best(finals)
+        self._note_hop_of(best)
         if best.response is not None:
             self._pass_final(best.response.status, pass_on(best.response, finals))
         elif best.error is not None:
@@ -270,6 +278,11 @@ class ResponseContext(Exchange):
         hop = branch.hop
         if hop is not None:
             self.outcome.notes["next-hop"] = sent_by(hop.host, hop.port)
+
+    def _note_hop_of(self, final: Final) -> None:
+        for branch in self._branches:
+            if branch.final is final:
+                self._note_hop(branch)
 
     def _end_timers(self) -> None:
         if self._advance_timer is not None:
@@ -323,4 +336,4 @@ def _contacts(response: Response) -> list[Target]:
             targets.append(Target(address.uri, address.q, origin="redirect"))
         except SipParseError:
             continue
-    return [target for target in targets if target.uri.is_sip]
+    return [target for target in targets if target.uri.scheme == b"sip"]  # sips: nothing of ours leads there

@@ -21,8 +21,9 @@ from sipproxy.proxy.context import ResponseContext
 from sipproxy.proxy.exchange import Exchange, Outcome
 from sipproxy.proxy.generation import Generation, Reply
 from sipproxy.proxy.journey import Journey
-from sipproxy.proxy.points import Point, Points
+from sipproxy.proxy.points import Point, Points, sent_by
 from sipproxy.proxy.redirect import Contacts, contacts, split_by_action, status_of
+from sipproxy.proxy.routeset import preprocess
 from sipproxy.proxy.validate import validate
 from sipproxy.routing import NextHop
 from sipproxy.transaction import ClientTransaction, TimerWheel, TransactionTable
@@ -79,7 +80,7 @@ class Core:
         @raise sipproxy.errors.SipParseError: it is not worth a transaction
         """
         validate(request)
-        is_for_registrar = request.method == b"REGISTER" and self.generation.identity.is_ours(request.request_uri)
+        is_for_registrar = request.method == b"REGISTER" and self._names_us(request)
         stateful = self.generation.policy.stateful
         kind = ResponseContext if stateful and not is_for_registrar else Exchange
         exchange: Exchange = kind(self, request, source, point)
@@ -101,20 +102,31 @@ class Core:
         tag = request.to.tag
         if len(tag) == TAG_SIZE and tag == self.stateless_tag(request):
             return
-        self._forward_stateless(request, source, point)
+        self._forward_stateless(request, source, point, _nothing)
 
     def cancel_received(self, request: Request, source: Address, point: Point) -> None:
-        """Forward a CANCEL that we know no transaction for (16.10)."""
-        if self.generation.policy.redirects:
-            self.send_stateless(request, source, point, make_response(request, 481, to_tag=self.stateless_tag(request)))
-            return
-        self._forward_stateless(request, source, point)
+        """Forward a CANCEL that we know no transaction for (16.10); the observers are told of it."""
+        outcome = Outcome(request, source, point.port.address, self.now())
+
+        def sent(hop: NextHop) -> None:
+            outcome.notes["next-hop"] = sent_by(hop.host, hop.port)
+            outcome.duration = self.now() - outcome.started
+            self.tell(outcome)
+
+        policy = self.generation.policy
+        if policy.redirects and not policy.caller_preferences:
+            response = make_response(request, 481, to_tag=self.stateless_tag(request))
+            self.send_stateless(request, source, point, response)
+            outcome.status, outcome.size = 481, len(response)
+            self.tell(outcome)
+        else:
+            self._forward_stateless(request, source, point, sent)
 
     def cancel_answered(self, cancel: Request, source: Address, point: Point) -> None:
         """Tell the observers of a CANCEL: a request of its own."""
         outcome = Outcome(cancel, source, point.port.address, self.now())
         outcome.status = 200
-        outcome.size = len(make_response(cancel, 200))
+        outcome.size = len(make_response(cancel, 200, to_tag=b"x" * TAG_SIZE))
         self.tell(outcome)
 
     def stray_response(self, response: Response, source: Address, point: Point) -> None:
@@ -125,8 +137,7 @@ class Core:
         if onward is None:
             return
         data, destination = onward
-        if stateless.is_literal(destination[0]):
-            self.points.choose(destination[0], point).write(data, destination)
+        self.points.choose(destination[0], point).write(data, destination)
 
     # What a request is.
 
@@ -140,10 +151,15 @@ class Core:
             self._find_targets(exchange)
 
     def _is_for_us(self, request: Request) -> bool:
-        uri = request.request_uri
-        return request.max_forwards == 0 or (
-            uri.user is None and "route" not in request.names and self.generation.identity.is_ours(uri)
-        )
+        return request.max_forwards == 0 or (request.request_uri.user is None and self._names_us(request))
+
+    def _names_us(self, request: Request) -> bool:
+        """Tell whether the Request-URI is ours, and no Route of others leads elsewhere first (16.4)."""
+        identity = self.generation.identity
+        if "route" not in request.names:
+            return identity.is_ours(request.request_uri)
+        ready = preprocess(request, identity)
+        return ready.route is None and identity.is_ours(ready.uri)
 
     def _register(self, exchange: Exchange) -> None:
         registrar = self.generation.registrar
@@ -178,7 +194,7 @@ class Core:
         if exchange.finished:  # cancelled meanwhile
             return
         journey = exchange.journey
-        proxied, redirected = split_by_action(targets, journey.generation.policy)
+        proxied, redirected = split_by_action(targets, exchange.request, journey.generation.policy)
         if redirected:
             self._redirect(exchange, redirected)
         elif isinstance(exchange, ResponseContext):
@@ -215,7 +231,7 @@ class Core:
         if gone is not None:
             gone.addErrback(self._failed, exchange)
 
-    def _forward_stateless(self, request: Request, source: Address, point: Point) -> None:
+    def _forward_stateless(self, request: Request, source: Address, point: Point, sent: stateless.Sent) -> None:
         """Forward what has no transaction and gets no answer of ours: it is forwarded or dropped."""
         try:
             validate(request)
@@ -224,19 +240,29 @@ class Core:
             journey = Journey(self.generation, request, source, self.now(), stateful=False)
             targets = journey.targets()
             if isinstance(targets, AT_HAND):
-                gone = self._forward_chosen(targets, journey, request, source, point)
+                gone = self._forward_chosen(targets, journey, request, source, point, sent)
                 if gone is not None:
                     gone.addErrback(_dropped)
             else:
-                targets.addCallback(self._forward_chosen, journey, request, source, point).addErrback(_dropped)
+                targets.addCallback(self._forward_chosen, journey, request, source, point, sent).addErrback(_dropped)
         except RequestError as error:
             log.debug("{method} dropped: {error}", method=request.method.decode("ascii"), error=error)
 
     def _forward_chosen(
-        self, targets: Targets, journey: Journey, request: Request, source: Address, point: Point
+        self, targets: Targets, journey: Journey, request: Request, source: Address, point: Point, sent: stateless.Sent
     ) -> "Deferred[None] | None":
-        target = stateless.choose(targets, request)
-        return stateless.forward(journey, target, request, source, point, self.points, _nothing)
+        proxied, _ = split_by_action(targets, request, journey.generation.policy)
+        if not proxied:
+            return None  # its INVITE was redirected
+        target = stateless.choose(proxied, request)
+        return stateless.forward(journey, target, request, source, point, self.points, sent)
+
+    def stop(self) -> None:
+        """Give up what is pending, and end all transactions in silence."""
+        for user in self.table.users():
+            if isinstance(user, Exchange):
+                user.give_up()
+        self.table.stop()
 
     # For exchanges and branches.
 

@@ -17,6 +17,7 @@ from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import Point, sent_by
 from sipproxy.routing import NextHop
 from sipproxy.transaction import ServerTransaction
+from sipproxy.transaction.timers import Timer
 
 if TYPE_CHECKING:
     from sipproxy.proxy.core import Core
@@ -48,7 +49,7 @@ class Exchange:
     @ivar finished: whether a final response was sent, or the request given up
     """
 
-    __slots__ = ("core", "finished", "journey", "outcome", "point", "request", "server", "source")
+    __slots__ = ("_trying_timer", "core", "finished", "journey", "outcome", "point", "request", "server", "source")
 
     def __init__(self, core: "Core", request: Request, source: Address, point: Point) -> None:
         self.core = core
@@ -59,13 +60,22 @@ class Exchange:
         self.finished = False
         self.server: ServerTransaction | None = None
         self.journey: Journey
+        self._trying_timer: Timer | None = None
 
     def begin(self) -> None:
         """Create the server transaction.
 
         @raise sipproxy.errors.UnavailableError: there are too many
         """
-        self.server = self.core.table.create_server(self.request, self.source, self.point, self)
+        core, request = self.core, self.request
+        self.server = core.table.create_server(request, self.source, self.point, self)
+        if request.method != b"INVITE":
+            self._trying_timer = core.wheel.start(core.generation.policy.values.until_t2, self._trying_due, None)
+
+    def _trying_due(self, _: object) -> None:
+        """RFC 4320 4.1: not before a timer E reaches T2, but then, a request that is no INVITE gets a 100 too."""
+        self._trying_timer = None
+        self.respond(100, make_response(self.request, 100))
 
     def reply(self, status: int, reason: bytes = b"", headers: Sequence[bytes] = (), body: bytes = b"") -> None:
         """Answer with a response of our own."""
@@ -103,6 +113,9 @@ class Exchange:
 
     def _finish(self, status: int | None, size: int) -> None:
         self.finished = True
+        if self._trying_timer is not None:
+            self._trying_timer.cancel()
+            self._trying_timer = None
         if self.server is not None:
             self.server.user = None  # what is finished gives its memory back
         outcome = self.outcome

@@ -7,7 +7,7 @@ object (RFC 3261 16.4, 16.6 items 4 and 8).
 from collections.abc import Iterable, Sequence
 
 from sipproxy.message import Uri, Via
-from sipproxy.message.grammar import unescape
+from sipproxy.message.grammar import ipv6_reference, unescape
 from sipproxy.message.uri import digits
 
 DEFAULT_PORT = 5060
@@ -30,14 +30,18 @@ class Identity:
         @param domains: domains that the server is responsible for
         @param hosts: its names and literal addresses
         @param ports: ports that it listens on
-        @param advertised: (host, port) that others see of it
+        @param advertised: (host, port) that others see of it; port 0: each of C{ports}
         """
         self._domains = {_wire(domain) for domain in domains}
         self._hosts = {_wire(host) for host in hosts}
         self._ports = frozenset(ports)
-        self._advertised = (_wire(advertised[0]), advertised[1]) if advertised else None
+        self._advertised: frozenset[tuple[bytes, int]] = frozenset()
+        self._names = self._hosts
+        if advertised is not None:
+            host, port = _wire(advertised[0]), advertised[1]
+            self._advertised = frozenset((host, each) for each in ([port] if port else self._ports))
+            self._names = self._hosts | {host}
         self.domain = _wire(domains[0])
-        self._key_domains: dict[bytes, bytes] = {}
 
     def is_ours(self, uri: Uri) -> bool:
         """Tell whether a URI names this server or a domain it is responsible for.
@@ -53,11 +57,7 @@ class Identity:
         if host in self._domains and (port is None or port in self._ports):
             return True
         port = port or DEFAULT_PORT
-        return (host in self._hosts and port in self._ports) or (host, port) == self._advertised
-
-    def is_responsible(self, host: bytes) -> bool:
-        """Tell whether a maddr value names us (RFC 3261 16.4)."""
-        return host.lower() in self._hosts or host.lower() in self._domains
+        return (host in self._hosts and port in self._ports) or (host, port) in self._advertised
 
     def is_our_via(self, via: Via) -> bool:
         """Tell whether a Via value may be one of ours."""
@@ -71,8 +71,19 @@ class Identity:
 
         @return: None where the URI is not at a domain of ours
         """
-        if not self.is_ours(uri):
-            return None
+        return self._key(uri) if self.is_ours(uri) else None
+
+    def registered_key(self, uri: Uri) -> bytes | None:
+        """Give the key of the To of a REGISTER that is for us.
+
+        Linphone leaves the port of a literal address out of To: a name or an
+        address of ours without a port counts here whatever port we listen on.
+        """
+        if uri.port is None and uri.host in self._names and b"maddr" not in uri.params:
+            return self._key(uri)
+        return self.aor_key(uri)
+
+    def _key(self, uri: Uri) -> bytes:
         domain = uri.host if uri.host in self._domains else self.domain
         if uri.user is None:
             return domain
@@ -83,4 +94,6 @@ class Identity:
 def _wire(host: str) -> bytes:
     """Write a host as it stands in a URI: lower case, IPv6 in brackets."""
     text = host.lower().encode("idna" if not host.isascii() else "ascii")
-    return b"[" + text + b"]" if b":" in text and text[:1] != b"[" else text
+    if b":" not in text or b"%" in text:
+        return text
+    return ipv6_reference(text if text[:1] == b"[" else b"[" + text + b"]")

@@ -39,15 +39,13 @@ class Point:
 
     def lines(self, host: str) -> tuple[bytes, bytes]:
         """Give our lines for a host: Via up to the value of its branch, and Record-Route."""
-        lines = self._lines.get(host if self._wildcard else "")
+        # Kept by our own address, not by the host: the way to a host changes.
+        local = self._local_address(host) if self._wildcard else ""
+        lines = self._lines.get(local)
         if lines is None:
-            name = self._advertised
-            if self._wildcard:
-                name = sent_by(self._local_address(host), self.port.address[1]).encode("ascii")
-            if len(self._lines) >= MAX_REMEMBERED:
-                self._lines.clear()
+            name = sent_by(local, self.port.address[1]).encode("ascii") if local else self._advertised
             lines = (b"Via: SIP/2.0/UDP " + name + b";branch=", b"Record-Route: <sip:" + name + b";lr>")
-            self._lines[host if self._wildcard else ""] = lines
+            self._lines[local] = lines
         return lines
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from twisted.internet.defer import Deferred, gatherResults
 
 from sipproxy.errors import RequestError
-from sipproxy.message import Uri, parse_uri
+from sipproxy.message import Request, Uri, parse_uri
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import sent_by
 from sipproxy.proxy.settings import Policy
@@ -15,16 +15,20 @@ from sipproxy.translation import Target
 Contacts = list[bytes]
 
 
-def split_by_action(targets: Sequence[Target], policy: Policy) -> tuple[Sequence[Target], Sequence[Target]]:
+def split_by_action(
+    targets: Sequence[Target], request: Request, policy: Policy
+) -> tuple[Sequence[Target], Sequence[Target]]:
     """Tell which targets are forwarded to, and which are told to the caller.
 
-    Where any is to be proxied, the others are left out.
+    Where any is to be proxied, the others are left out. A request of a dialog that comes by our Record-Route is of a
+    call that was proxied.
 
     @return: (to be proxied, to be redirected to), one of them empty
     """
     if not policy.caller_preferences:
         return ((), targets) if policy.redirects else (targets, ())
-    default = "redirect" if policy.redirects else "proxy"
+    is_in_path = "route" in request.names and request.to.tag
+    default = "redirect" if policy.redirects and not is_in_path else "proxy"
     proxied = [target for target in targets if (target.action or default) == "proxy"]
     return (proxied, ()) if proxied else ((), targets)
 

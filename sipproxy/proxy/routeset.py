@@ -50,8 +50,9 @@ def _restore_request_uri(uri: Uri, draft: Draft, identity: Identity) -> Uri:
 
 
 def _strip_maddr(uri: Uri, identity: Identity) -> Uri:
+    # Only what names us together with its port was received as it says; another port is somebody else beside us.
     maddr = uri.params[b"maddr"]
-    if maddr is None or not identity.is_responsible(maddr):
+    if maddr is None or not identity.is_host(maddr.lower(), uri.port):
         return uri
     return parse_uri(uri.without({b"maddr", b"transport"}, keep_port=False))
 

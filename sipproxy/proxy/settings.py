@@ -16,11 +16,13 @@ from sipproxy.config import (
     one_of,
     whole,
 )
-from sipproxy.message import Limits
+from sipproxy.message import DEFAULT_LIMITS, Limits
 from sipproxy.transaction import TimerValues
 
 #: RFC 3261 16.6 item 11: timer C is larger than 3 minutes.
 LEAST_TIMER_C = 180.001
+#: Commas, semicolons and line ends of a Via with several parameters.
+_IN_A_VIA = 6
 
 SERVER_MODE = Directive(
     "SIPServerMode",
@@ -124,6 +126,13 @@ def mod_sip(domain: Directive[tuple[str, ...]]) -> Module:
     )
 
 
+def _limits(settings: Settings) -> Limits:
+    """Give the limits; those of headers and Vias may ask for more separators than usual messages have."""
+    headers, vias = settings[MAX_HEADERS], settings[MAX_VIAS]
+    separators = max(DEFAULT_LIMITS.separators, 2 * headers, _IN_A_VIA * vias)
+    return Limits(settings[MAX_SIZE], headers, vias, separators)
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What the proxy core does, as one generation of the configuration says.
@@ -161,5 +170,5 @@ class Policy:
             timer_c=settings[TIMER_C],
             next_hop_timeout=settings[NEXT_HOP_TIMEOUT],
             values=TimerValues(settings[T1], settings[T2], settings[T4]),
-            limits=Limits(settings[MAX_SIZE], settings[MAX_HEADERS], settings[MAX_VIAS]),
+            limits=_limits(settings),
         )

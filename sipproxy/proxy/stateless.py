@@ -19,7 +19,7 @@ from sipproxy.proxy.loops import path_hash, stateless_branch
 from sipproxy.proxy.points import Point, Points
 from sipproxy.proxy.responses import without_top_via
 from sipproxy.routing import NextHop, NextHops
-from sipproxy.transaction.via import DEFAULT_PORT
+from sipproxy.transaction.via import DEFAULT_PORT, literal, response_destination
 from sipproxy.translation import AT_HAND, Target
 
 Sent = Callable[[NextHop], None]
@@ -66,20 +66,16 @@ def forward(
 def response_onward(response: Response) -> tuple[bytes, Address] | None:
     """Give a response without our Via, and where the next Via says it goes (16.7 item 3, 18.2.2).
 
-    @return: None where no Via is left: it was for us (16.11)
+    @return: None where no Via is left, so that it was for us (16.11), or where the next one is no literal address
     @raise sipproxy.errors.SipParseError: the next Via cannot be read
     """
     following = response.next_via()
     if not following:
         return None
     via = parse_via(following)
-    received = via.params.get(b"received")
-    host = (received or via.host).strip(b"[]").decode("ascii")
+    host = literal(via.params.get(b"received") or via.host)
+    if host is None:
+        return None
     rport = via.params.get(b"rport")
-    port = number(rport, 65535, b"rport") if rport else via.port or DEFAULT_PORT
-    return without_top_via(response), (host, port)
-
-
-def is_literal(host: str) -> bool:
-    """Tell whether a host is a literal address, as a datagram can be sent to."""
-    return ":" in host or host.replace(".", "").isdigit()
+    port = number(rport, 65535, b"rport") if rport else 0
+    return without_top_via(response), response_destination(via, (host, port or via.port or DEFAULT_PORT))

@@ -15,6 +15,7 @@ from sipproxy.message import Uri, parse_uri
 from sipproxy.message.uri import digits
 from sipproxy.proxy.identity import Identity
 from sipproxy.translation import AT_HAND, Subject, Target, Targets, TranslationChain
+from sipproxy.translation.expansion import Expansion
 
 MAX_ROUNDS = 20
 
@@ -37,9 +38,10 @@ def resolvable(uri: Uri, identity: Identity) -> Uri:
 class Location:
     """The location service: who a Request-URI at our domains leads to."""
 
-    def __init__(self, identity: Identity, translation: TranslationChain) -> None:
+    def __init__(self, identity: Identity, translation: TranslationChain, expansion: Expansion) -> None:
         self._identity = identity
         self._translation = translation
+        self._expansion = expansion
 
     def targets(self, subject: Subject, visited: set[bytes]) -> "Targets | Deferred[Targets]":
         """Give the target set for C{subject.uri}, which is at a domain of ours; itself alone where nobody knows better.
@@ -51,10 +53,19 @@ class Location:
         if b"maddr" in uri.params:
             return self._itself(uri)
         visited.add(self._identity.aor_key(uri) or uri.raw)
+        self._expand(subject)
         answer = self._translation.translate(subject)
         if isinstance(answer, AT_HAND):
             return self._translated(answer, subject, visited)
         return answer.addCallback(self._translated, subject, visited)
+
+    def _expand(self, subject: Subject) -> None:
+        dialled = subject.uri
+        expanded = self._expansion.expand(dialled)
+        subject.uri = expanded
+        subject.names = self._expansion.names(dialled, expanded)
+        if expanded is not dialled:
+            subject.trace.append(("expansion", "mod_sip", expanded))
 
     def _translated(self, found: Targets, subject: Subject, visited: set[bytes]) -> "Targets | Deferred[Targets]":
         return self.inside(subject, found, visited, 0) if found else self._itself(subject.uri)
@@ -90,12 +101,15 @@ class Location:
             visited.add(key)
             again = Subject(target.uri, subject.request, subject.source, subject.now)
             again.trace = subject.trace
+            self._expand(again)
             further = self._translation.translate(again)
             if not isinstance(further, AT_HAND):
                 further = yield further
             for deeper in further:
                 deeper.rounds = target.rounds + 1
                 deeper.q = min(deeper.q, target.q)
+            if not further:
+                target.uri = again.uri
             found.extend((yield self._settle(again, further or (target,), visited, rounds + 1)))
         if not found:
             raise RequestError(482)

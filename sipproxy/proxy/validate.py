@@ -37,7 +37,8 @@ def check_proxy_require(request: Request) -> None:
 
     @raise RequestError: 420 with Unsupported
     """
-    if "proxy-require" not in request.names:
+    # 8.2.2.3: in a CANCEL and in an ACK for a failure it "MUST be ignored"; another ACK says what its INVITE said.
+    if "proxy-require" not in request.names or request.method in (b"ACK", b"CANCEL"):
         return
     unknown = [tag for tag in option_tags(request.values("proxy-require")) if tag not in UNDERSTOOD]
     if unknown:

@@ -24,6 +24,7 @@ class BrokenInvariantError(AssertionError):
 
 
 class _Incoming(NamedTuple):
+    since: float
     vias: int
     max_forwards: int
 
@@ -89,8 +90,10 @@ class Watcher:
         if isinstance(message, Request):
             hops = message.header("max-forwards") or b""
             try:
-                incoming = _Incoming(len(message.values("via")), int(hops) if hops.isdigit() else 71)
-                self._incoming[_key(message, message.via)] = incoming
+                key = _key(message, message.via)
+                since = self._incoming[key].since if key in self._incoming else sent.time
+                hops_left = int(hops) if hops.isdigit() else 71
+                self._incoming[key] = _Incoming(since, len(message.values("via")), hops_left)
             except SipParseError:
                 self._nameless.add(sent.source)
 
@@ -131,9 +134,11 @@ class Watcher:
         key = _key(response, via)
         _require(key in self._incoming, "a response to no request", sent)
         if response.status == 100:
-            _require(method == b"INVITE", "100 to a request that is no INVITE (RFC 4320 4.1)", sent)
+            policy = self.server.sip.core.generation.policy
+            is_due = method == b"INVITE" or sent.time - self._incoming[key].since >= policy.values.until_t2
+            _require(is_due or not policy.stateful, "100 to a request that is no INVITE, at once (RFC 4320 4.1)", sent)
             # 21.1.1: it "is never forwarded upstream by a stateful proxy"; a stateless one does.
-            ours = set(response.names) <= _IN_TRYING or not self.server.sip.core.generation.policy.stateful
+            ours = set(response.names) <= _IN_TRYING or not policy.stateful
             _require(ours, "a 100 that came from elsewhere (RFC 3261 16.7 item 5)", sent)
         elif response.status >= 200:
             _require(response.status != 408 or method == b"INVITE", "408 to no INVITE (RFC 4320 4.2)", sent)

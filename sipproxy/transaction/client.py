@@ -10,6 +10,7 @@ from sipproxy.transaction.machines import (
     CALLING,
     INVITE_CLIENT,
     NON_INVITE_CLIENT,
+    PROCEEDING,
     TRANSPORT_ERROR,
     TRYING,
     response_input,
@@ -76,6 +77,11 @@ class ClientTransaction(Transaction):
     def stop_resending(self) -> None:
         """Send no further copy of the request; a response is still taken, until timer B or F."""
         self._quiet = True
+
+    def cancelled_in_vain(self, _: object) -> None:
+        """Take the end of 64*T1 after its CANCEL: what has no final response by then is over (9.1)."""
+        if self.state == PROCEEDING:
+            self._step("timer b")
 
     # Actions, named in the tables.
 

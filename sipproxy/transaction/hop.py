@@ -4,9 +4,13 @@ Both are made from the octets that went out, so that Via, Route, From and
 Request-URI are the same (RFC 3261 17.1.1.3, 9.1).
 """
 
-from sipproxy.message import Request, Response, parse_message, split_values
+import sys
+
+from sipproxy.message import Limits, Request, Response, parse_message, split_values
 
 _COPIED = ("route", "from", "call-id")
+#: What we have added may have taken a request over the limits for what comes in.
+_UNLIMITED = Limits(sys.maxsize, sys.maxsize, sys.maxsize, sys.maxsize)
 
 
 def make_ack(sent: bytes, response: Response) -> bytes:
@@ -21,7 +25,7 @@ def make_cancel(sent: bytes) -> bytes:
 
 
 def _follow_up(sent: bytes, method: bytes, to: bytes) -> bytes:
-    request = parse_message(sent)
+    request = parse_message(sent, _UNLIMITED)
     assert isinstance(request, Request)
     lines = [
         b"%b %b SIP/2.0" % (method, request.uri),

@@ -33,6 +33,8 @@ INVITE_CLIENT: Table = {
     (PROCEEDING, PROVISIONAL): (("pass_up",), PROCEEDING),
     (PROCEEDING, SUCCESS): (("start_timer_m", "pass_up"), ACCEPTED),
     (PROCEEDING, FAILURE): (("send_ack", "start_timer_d", "pass_up"), COMPLETED),
+    # 9.1: 64*T1 after a CANCEL; otherwise nothing limits this state but timer C of the proxy.
+    (PROCEEDING, "timer b"): (("tell_timeout",), TERMINATED),
     # An ICMP error for a retransmission that the provisional response overtook.
     (PROCEEDING, TRANSPORT_ERROR): ((), PROCEEDING),
     # 17.1.1.2: a retransmitted final response is acknowledged again and not passed up.

@@ -43,6 +43,10 @@ class TransactionTable(Generic[P]):
     def __len__(self) -> int:
         return len(self._servers) + len(self._clients)
 
+    def users(self) -> list[ServerUser]:
+        """Who has received requests that are not answered yet."""
+        return [server.user for server in self._servers.values() if server.user is not None]
+
     @property
     def servers(self) -> int:
         """How many server transactions are live."""
@@ -170,6 +174,7 @@ class TransactionTable(Generic[P]):
         """Begin the client transaction of the CANCEL for a request, where there is none yet (RFC 3261 9.1)."""
         if (client.branch.lower(), True) not in self._clients:
             self.create_client(client.branch, client.cancel_bytes(), b"CANCEL", client.point, client.destination, user)
+            self._wheel.start(self._values.timeout, client.cancelled_in_vain, None)
 
     def stop(self) -> None:
         """End all transactions in silence."""
@@ -189,10 +194,10 @@ class TransactionTable(Generic[P]):
 
 
 def _branch_of(datagram: bytes) -> tuple[bytes, bool]:
-    """Find the branch of a request that we wrote; the topmost Via is the first line with a branch."""
-    at = datagram.find(b";branch=")
+    """Find the branch of a request that we wrote: that of its first Via line, which has no other parameter."""
+    line = datagram.find(b"\r\nVia: ")
+    at = datagram.find(b";branch=", line)
     end = datagram.find(b"\r\n", at)
-    if at < 0 or datagram.startswith(b"SIP/"):
+    if line < 0 or at < 0 or end < 0 or datagram.startswith(b"SIP/"):
         return b"", False
-    branch = datagram[at + 8 : end].partition(b";")[0].partition(b",")[0]
-    return branch.lower(), datagram.startswith(b"CANCEL ")
+    return datagram[at + 8 : end].lower(), datagram.startswith(b"CANCEL ")

@@ -35,6 +35,15 @@ class TimerValues:
         return 64 * self.t1
 
     @property
+    def until_t2(self) -> float:
+        """How long it takes a timer E to be set to T2 (RFC 4320 4.1): 3.5 s of the default values."""
+        elapsed, interval = self.t1, min(2 * self.t1, self.t2)
+        while interval < self.t2:
+            elapsed += interval
+            interval = min(2 * interval, self.t2)
+        return elapsed
+
+    @property
     def timer_d(self) -> float:
         """At least 32 s, as the server's T1 is unknown (RFC 6026 8.4)."""
         return max(32.0, 64 * self.t1)

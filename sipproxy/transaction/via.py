@@ -1,6 +1,7 @@
 """The topmost Via on its way in, and where responses go (RFC 3261 18.2, RFC 3581)."""
 
 import re
+from socket import AF_INET, AF_INET6, inet_pton
 
 from sipproxy.interfaces import Address
 from sipproxy.message import Request, Via, split_values
@@ -55,17 +56,22 @@ def response_destination(via: Via, source: Address) -> Address:
     """Tell where responses to a stamped request go over UDP (RFC 3261 18.2.2, RFC 3581 4)."""
     params = via.params
     if b"maddr" in params:
-        return _maddr(params[b"maddr"], via, source)
+        # A name would have to be resolved for every response; only literal addresses are obeyed.
+        return literal(params[b"maddr"] or b"") or source[0], via.port or DEFAULT_PORT
     if b"rport" in params:
         return source
     return source[0], via.port or DEFAULT_PORT
 
 
-def _maddr(maddr: bytes | None, via: Via, source: Address) -> Address:
-    # A name would have to be resolved for every response; only literal addresses are obeyed.
-    if maddr and re.fullmatch(rb"[0-9.]+", maddr):
-        return maddr.decode("ascii"), via.port or DEFAULT_PORT
-    return source[0], via.port or DEFAULT_PORT
+def literal(host: bytes) -> str | None:
+    """Give a host as the literal address that a datagram can be sent to, None where it is none."""
+    bare = host.strip(b"[]")
+    address, _, _ = bare.partition(b"%")  # fe80::1%eth0
+    try:
+        inet_pton(AF_INET6 if b":" in address else AF_INET, address.decode("ascii"))
+        return bare.decode("ascii")
+    except (OSError, ValueError):
+        return None
 
 
 def server_key(request: Request) -> tuple[object, ...]:

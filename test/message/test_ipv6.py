@@ -71,7 +71,7 @@ class ContentTests(SynchronousTestCase):
             ("ipv6-good", b"[2001:db8::10]", None),
             ("port-ambiguous", b"[2001:db8::10:5070]", None),
             ("port-unambiguous", b"[2001:db8::10]", 5070),
-            ("ipv6-correct-abnf-2-colons", b"[2001:db8::192.0.2.1]", None),
+            ("ipv6-correct-abnf-2-colons", b"[2001:db8::c000:201]", None),
         ):
             uri = request(name).request_uri
             self.assertEqual((uri.host, uri.port), (host, port), name)
@@ -100,7 +100,7 @@ class ContentTests(SynchronousTestCase):
     def test_third_colon(self) -> None:
         """The third colon is mended where the host is used, and left where the URI is passed on."""
         uri = request("ipv6-bug-abnf-3-colons").request_uri
-        self.assertEqual(uri.host, b"[2001:db8::192.0.2.1]")
+        self.assertEqual(uri.host, b"[2001:db8::c000:201]")
         self.assertEqual(uri.raw, b"sip:user@[2001:db8:::192.0.2.1]")
 
     def test_no_address(self) -> None:
