@@ -5,7 +5,7 @@ and for C{twistd} alike; see docs/embedding.md.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +18,13 @@ from twisted.python.failure import Failure
 from sipproxy import directives
 from sipproxy.chance import PooledSystemRandom
 from sipproxy.config import Settings, load
+from sipproxy.control import CONTROL_SOCKET, Api, ControlService, Resource
+from sipproxy.control.calls import calls_resource
+from sipproxy.control.log_levels import log_levels_resource
+from sipproxy.control.registrations import Registrations
+from sipproxy.control.status import Status
+from sipproxy.control.transactions import transactions_resource
+from sipproxy.control.version import version_resource
 from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
 from sipproxy.databases.registry_sqlite import SqliteStore
 from sipproxy.databases.static import STATIC_REGISTRATION, WithStatic, by_aor
@@ -25,6 +32,7 @@ from sipproxy.errors import StoreError
 from sipproxy.interfaces import INetwork, IOutcomeObserver, IRegistry, IResolver
 from sipproxy.logs import Logs, open_logs
 from sipproxy.logs import directives as log_directives
+from sipproxy.logs.levels import CORE
 from sipproxy.modules import MODULES, PROXY_DOMAIN
 from sipproxy.net.settings import configured_resolver
 from sipproxy.net.udp import UdpNetwork
@@ -42,6 +50,7 @@ from sipproxy.server import SipService, make_folders, own_hosts
 from sipproxy.services import RoutingService, TranslationService
 from sipproxy.transaction import TimerWheel
 from sipproxy.translation import TranslationChain
+from sipproxy.translation.expansion import INTERPRETATION, NUM_EXPAND, Expansion
 from sipproxy.translation.registry import REGISTRY, RegistryTranslator
 
 log = Logger(namespace="mod_sip")
@@ -163,10 +172,10 @@ class Server(MultiService):
 
     def stopService(self) -> "Deferred[None]":
         """End: requests that are being dealt with first (GracefulStopInS), then all else."""
-        services = list(self)
+        services = [service for service in self if service is not self.sip]
         self.running = 0
         stopped: Deferred[Any] = self.sip.stopService()
-        for service in reversed(services[:-1]):
+        for service in reversed(services):
             stopped.addCallback(_stop, service)
         return stopped.addCallback(_none)
 
@@ -206,12 +215,7 @@ def make_service(
     make_folders(settings, _paths(settings))
     logs = open_logs(settings, reactor, settings[directives.SERVER_NAME])
     registry = Registry(_registry_store(settings, reactor), reactor, reactor.seconds)
-    identity = Identity(
-        settings[PROXY_DOMAIN],
-        own_hosts(settings, network),
-        {place.port for place in settings[directives.LISTEN]},
-        _advertised(settings),
-    )
+    identity = identity_of(settings, network)
     translation = _translation(settings, registry, identity)
     routing = RoutingService(
         RoutingChain(identity.is_ours, (), (DirectRouter(resolver or configured_resolver(settings, reactor)),))
@@ -219,7 +223,7 @@ def make_service(
     generation = Generation(
         identity,
         Policy.of(settings),
-        Location(identity, translation.chain),
+        Location(identity, translation.chain, Expansion(settings[NUM_EXPAND], settings[INTERPRETATION])),
         routing.chain,
         Registrar(registry, identity, _registrar_policy(settings), reactor.seconds) if settings[REGISTRY] else None,
     )
@@ -237,6 +241,46 @@ def make_service(
     registry_service.setServiceParent(translation)
     sip = SipService(settings, reactor, network, core, wheel, points)
     return Server(sip, registry_service, LogService(logs), (translation, routing))
+
+
+def make_control(server: Server, settings: Settings, reactor: Any = None) -> ControlService:
+    """Make the control socket of a server, for C{sipproxyctl}, as one more part of the server.
+
+    @param server: what C{make_service} has made of the same settings
+    @param reactor: a real reactor, by default the global one
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    core = server.sip.core
+    resources = (
+        version_resource(),
+        Status(server.sip, server.registry, server.logs, reactor.seconds()).resource(),
+        calls_resource(core.table),
+        transactions_resource(core.table),
+        log_levels_resource(server.logs.levels, (CORE, *(module.name for module in MODULES))),
+        registrations_resource(settings, server.registry, core.generation.identity, reactor.seconds),
+    )
+    control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
+    control.setServiceParent(server)
+    return control
+
+
+def registrations_resource(
+    settings: Settings, registry: Registry, identity: Identity, now: Callable[[], float]
+) -> Resource:
+    """Give what the control socket tells and does about registrations."""
+    static = by_aor(settings[STATIC_REGISTRATION], identity.aor_key)
+    return Registrations(registry, static, identity.aor_key, now).resource()
+
+
+def identity_of(settings: Settings, network: INetwork) -> Identity:
+    """Tell who a configured server is."""
+    return Identity(
+        settings[PROXY_DOMAIN],
+        own_hosts(settings, network),
+        {place.port for place in settings[directives.LISTEN]},
+        settings[directives.ADVERTISED],
+    )
 
 
 def _translation(settings: Settings, registry: Registry, identity: Identity) -> TranslationService:
@@ -257,18 +301,12 @@ def _registrar_policy(settings: Settings) -> RegistrarPolicy:
     )
 
 
-def _advertised(settings: Settings) -> tuple[str, int] | None:
-    advertised = settings[directives.ADVERTISED]
-    if advertised is None:
-        return None
-    return advertised[0], advertised[1] or settings[directives.LISTEN][0].port
-
-
 def _paths(settings: Settings) -> list[Path | str]:
     return [
         settings[directives.PID_FILE],
         settings[directives.LOCK_FILE],
         settings[log_directives.ERROR_LOG],
         settings[REGISTRY_DATABASE],
+        settings[CONTROL_SOCKET],
         *(custom.path for custom in settings[log_directives.CUSTOM_LOG]),
     ]

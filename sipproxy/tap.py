@@ -8,9 +8,10 @@ from twisted.internet import reactor
 from twisted.python import usage
 
 from sipproxy import __version__
-from sipproxy.app import load_settings, make_service
+from sipproxy.app import Server, load_settings, make_control, make_service
 from sipproxy.config import ConfigError, Settings
-from sipproxy.errors import SipproxyError
+from sipproxy.control import ControlService
+from sipproxy.errors import ListenError, SipproxyError
 from sipproxy.process import ProcessService
 
 
@@ -46,13 +47,26 @@ def _load(path: Path) -> Settings:
     return settings
 
 
+def _open(server: Server, control: ControlService) -> None:
+    """Open all ports, or none.
+
+    @raise sipproxy.errors.ListenError: one cannot be opened
+    """
+    server.open()
+    try:
+        control.open()
+    except ListenError:
+        server.sip.stopService()
+        raise
+
+
 def makeService(options: Options) -> IService:
     """Make the service; a port that cannot be opened is told in one line, before the process goes to the background."""
     process = MultiService()
     try:
         server = make_service(options["settings"])
         server.setServiceParent(process)
-        server.open()
+        _open(server, make_control(server, options["settings"]))
     except SipproxyError as error:
         print(f"sipproxy: {error}", file=sys.stderr)
         sys.exit(1)

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_IMPORT = {
     "errors": "",
     "chance": "",
+    "dialplan": "",
     "interfaces": "errors",
     "config": "errors",
     "directives": "config errors",
@@ -22,13 +23,15 @@ MAY_IMPORT = {
     "net": "config errors interfaces",
     "databases": "config errors interfaces message registrar.bindings",
     "translation.chain": "errors interfaces message",
-    "translation": "config errors interfaces message registrar.bindings translation.chain",
-    "routing": "config errors interfaces message registrar.bindings translation.chain",
+    "translation": "config dialplan errors interfaces message registrar.bindings translation.chain",
+    "routing": "config dialplan errors interfaces message registrar.bindings translation.chain",
     "transaction": "errors interfaces message",
     "registrar": "config errors interfaces message registrar.bindings transaction",
     "proxy": "config errors interfaces message routing transaction translation translation.chain",
     "server": "config directives errors interfaces proxy transaction",
     "services": "routing translation",
+    "control": "config databases errors logs message proxy registrar.bindings server transaction",
+    "cli": "app config control databases directives errors logs modules net server",
     "simulation": "*",
     "modules": "*",
     "app": "*",
@@ -36,7 +39,7 @@ MAY_IMPORT = {
     "tap": "*",
 }
 # Values to values: neither Twisted nor zope, so that they can be read, tested and used without either.
-PURE = {"message", "registrar.bindings"}
+PURE = {"dialplan", "message", "registrar.bindings"}
 # twistd has installed its reactor before it imports this; anybody else's import would choose one for who embeds us.
 HAS_REACTOR = {"tap"}
 

@@ -1,0 +1,57 @@
+"""The command C{sipproxyctl}: its own options, and the table of its commands."""
+
+import os
+
+import click
+
+from sipproxy import __version__
+from sipproxy.cli.calls import calls
+from sipproxy.cli.check import check
+from sipproxy.cli.completion import completion
+from sipproxy.cli.failure import PROGRAM
+from sipproxy.cli.loglevel import loglevel
+from sipproxy.cli.registrations import registrations
+from sipproxy.cli.session import VARIABLE, Session
+from sipproxy.cli.status import status
+from sipproxy.cli.transactions import transactions
+from sipproxy.cli.version import version
+
+COMMANDS: tuple[click.Command, ...] = (
+    status,
+    registrations,
+    calls,
+    transactions,
+    loglevel,
+    check,
+    version,
+    completion,
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(),
+    metavar="FILE",
+    help=f"The configuration file of the server; else ${VARIABLE}, ./sipd.conf, /etc/sipproxy/sipd.conf.",
+)
+@click.pass_context
+def cli(context: click.Context, config: str | None) -> None:
+    """Look at and change a SIP proxy server while it runs.
+
+    Exit status: 0 done, 1 not done or something is wrong, 2 wrong usage.
+    """
+    if context.obj is None:  # whoever embeds the command, as tests do, has its own
+        context.obj = Session(config, os.environ)
+    context.call_on_close(context.obj.close)
+
+
+for command in COMMANDS:
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run it."""
+    cli(prog_name=PROGRAM)

@@ -1,0 +1,117 @@
+"""What all commands share: which server is meant, and the way to it."""
+
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sipproxy.cli.failure import Failure, ServerDownError, note
+
+if TYPE_CHECKING:
+    from sipproxy.cli.transport import ITransport
+    from sipproxy.config import Settings
+    from sipproxy.control import Json
+
+VARIABLE = "SIPPROXY_CONF"
+PLACES = ("sipd.conf", "/etc/sipproxy/sipd.conf")
+
+
+class Session:
+    """One call of C{sipproxyctl}.
+
+    @param chosen: the configuration file of C{-c}, None without
+    """
+
+    # The server's modules are imported where they are needed: completion in a shell does without them.
+
+    def __init__(self, chosen: str | None, environ: Mapping[str, str]) -> None:
+        self._chosen = chosen
+        self._environ = environ
+        self._stack = ExitStack()
+
+    @property
+    def configuration(self) -> str:
+        """The configuration file."""
+        named = self._chosen or self._environ.get(VARIABLE)
+        if named:
+            return named
+        return next((place for place in PLACES if os.path.exists(place)), PLACES[-1])
+
+    @cached_property
+    def settings(self) -> "Settings":
+        """The configuration of the server.
+
+        @raise click.exceptions.Exit: it is wrong; all that is wrong has been said
+        """
+        from sipproxy.app import load_settings
+        from sipproxy.config import ConfigError
+
+        try:
+            return load_settings(self.configuration)
+        except ConfigError as error:
+            click.echo(str(error), err=True)
+            raise click.exceptions.Exit(1) from None
+
+    @cached_property
+    def server(self) -> "ITransport":
+        """The running server.
+
+        @raise ServerDownError: it is down
+        """
+        from sipproxy.cli.transport import SocketTransport
+
+        transport = SocketTransport(self._socket)
+        self._stack.callback(transport.close)
+        return transport
+
+    @property
+    def _socket(self) -> Path:
+        from sipproxy.control.settings import CONTROL_SOCKET
+
+        return self.settings[CONTROL_SOCKET]
+
+    @cached_property
+    def registry(self) -> "ITransport":
+        """The registry: by way of the server, or where that is down its file. Which way is said.
+
+        @raise Failure: there is no way
+        """
+        try:
+            server = self.server
+        except ServerDownError:
+            from sipproxy.cli.direct import open_direct
+
+            direct = open_direct(self.settings)
+            self._stack.callback(direct.close)
+            note("the server is down: working on the file of its registry")
+            return direct
+        note(f"asking the server at {self._socket}")
+        return server
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        self._stack.close()
+
+
+def ask(
+    transport: "ITransport",
+    method: str,
+    path: str,
+    query: Mapping[str, object] | None = None,
+    body: "Json | None" = None,
+) -> "Json":
+    """Ask something, and give the answer.
+
+    @raise Failure: it is refused, or there is no answer
+    """
+    status, content = transport.request(method, path, query or {}, body)
+    if status >= 300:
+        raise Failure(content["error"]["message"])
+    return content
+
+
+pass_session = click.make_pass_decorator(Session)

@@ -1,0 +1,109 @@
+"""C{/v1/status}: how the server is, and what it depends on."""
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from sipproxy import __version__
+from sipproxy.control import transactions
+from sipproxy.control.declarations import Arguments, Json, Operation, Resource
+from sipproxy.control.schema import COUNT, MAYBE_TIME, TEXT, TIME, TRUTH, an_array, an_object
+from sipproxy.databases.registry import Registry
+from sipproxy.logs import Logs
+from sipproxy.proxy.listener import Listener
+from sipproxy.proxy.points import sent_by
+from sipproxy.server import SipService
+
+_PORT_COUNTERS = ("received", "sent", "dropped_sends", "send_errors")
+_LISTENER_COUNTERS = ("malformed", "denied")
+
+_LISTENER = an_object(address=TEXT, **dict.fromkeys((*_PORT_COUNTERS, *_LISTENER_COUNTERS), COUNT))
+_DEPENDENCY = an_object(name=TEXT, state={"type": "string", "enum": ["up", "away"]}, since=MAYBE_TIME, reason=TEXT)
+_ANSWER = an_object(
+    version=TEXT,
+    pid=COUNT,
+    since=TIME,
+    state={"type": "string", "enum": ["serving", "stopping"]},
+    healthy=TRUTH,
+    pending=COUNT,
+    registrations=COUNT,
+    transactions=transactions.ANSWER,
+    listeners=an_array(_LISTENER),
+    dependencies=an_array(_DEPENDENCY),
+    logs=an_object(problems=an_array(TEXT), lost=COUNT),
+)
+
+
+class Dependency(NamedTuple):
+    """Something that the server needs and that may be away.
+
+    @ivar since: since when it is away, seconds since 1970; None while it is there
+    @ivar reason: why it is away
+    """
+
+    name: str
+    since: float | None
+    reason: str
+
+    def as_json(self) -> Json:
+        """Give it as the status shows it."""
+        state = "up" if self.since is None else "away"
+        return {"name": self.name, "state": state, "since": self.since, "reason": self.reason}
+
+
+class Status:
+    """The state of one server.
+
+    @param started: when it began, seconds since 1970
+    @param dependencies: each gives the state of one thing that the server needs
+    """
+
+    def __init__(
+        self,
+        sip: SipService,
+        registry: Registry,
+        logs: Logs,
+        started: float,
+        dependencies: Iterable[Callable[[], Dependency]] = (),
+    ) -> None:
+        self._sip = sip
+        self._registry = registry
+        self._logs = logs
+        self._started = started
+        self._dependencies = (self._registry_state, *dependencies)
+
+    def resource(self) -> Resource:
+        """Give the resource."""
+        return Resource("/status", (Operation("GET", "Tell how the server is.", self.show, _ANSWER),))
+
+    def show(self, _: Arguments) -> Json:
+        """Tell how the server is."""
+        core = self._sip.core
+        dependencies = [state() for state in self._dependencies]
+        problems = list(self._logs.problems)
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "since": self._started,
+            "state": "stopping" if core.draining else "serving",
+            "healthy": not problems and all(dependency.since is None for dependency in dependencies),
+            "pending": core.pending,
+            "registrations": len(self._registry),
+            "transactions": transactions.counts(core.table),
+            "listeners": [_listener(listener) for listener in self._sip.listeners],
+            "dependencies": [dependency.as_json() for dependency in dependencies],
+            "logs": {"problems": problems, "lost": self._logs.lost},
+        }
+
+    def _registry_state(self) -> Dependency:
+        return Dependency("registry", self._registry.away_since, self._registry.away_reason)
+
+
+def _listener(listener: Listener) -> Json:
+    port: Any = listener.point.port
+    return {
+        "address": f"{sent_by(*port.address)}/udp",
+        # A port of a network in memory counts nothing.
+        **{name: getattr(port, name, 0) for name in _PORT_COUNTERS},
+        **{name: getattr(listener, name) for name in _LISTENER_COUNTERS},
+    }
