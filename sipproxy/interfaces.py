@@ -91,7 +91,10 @@ class IRegistry(Interface):
     """
 
     def lookup(aor: bytes, now: float) -> "tuple[IBinding, ...]":
-        """Give the unexpired bindings of an address of record that are stored, and the static ones."""
+        """Give the unexpired bindings of an address of record that are stored, and the static ones.
+
+        @raise sipproxy.errors.UnavailableError: what is stored has not been read yet
+        """
 
     def current(aor: bytes, now: float) -> "tuple[IBinding, ...]":
         """Give the dynamic bindings as the next change must see them: with changes that are still being stored."""

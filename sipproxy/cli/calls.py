@@ -9,7 +9,7 @@ from sipproxy.cli.failure import note
 from sipproxy.cli.output import json_option, print_json, print_long_table, when
 from sipproxy.cli.session import Session, ask, pass_session
 
-_COLUMNS = ("SINCE", "METHOD", "FROM", "TO", "REQUEST-URI", "CALL-ID", "SOURCE")
+_COLUMNS = ("SINCE", "METHOD", "FROM", "TO", "REQUEST-URI", "CALL-ID", "SOURCE", "NEXT HOPS")
 
 
 @click.command()
@@ -37,4 +37,5 @@ def _row(item: Mapping[str, Any]) -> Sequence[object]:
         item["uri"],
         item["call_id"],
         item["source"],
+        " ".join(item["next_hops"]) or "-",
     )

@@ -21,7 +21,8 @@ _FIELDS = (
     Field("limit", {"type": "integer", "minimum": 1, "maximum": MOST}, f"How many at most, else {USUAL}."),
 )
 _ITEM = an_object(
-    **{"method": TEXT, "uri": TEXT, "from": TEXT, "to": TEXT, "call_id": TEXT, "source": TEXT, "since": TIME}
+    **{"method": TEXT, "uri": TEXT, "from": TEXT, "to": TEXT, "call_id": TEXT, "source": TEXT, "since": TIME},
+    next_hops=an_array(TEXT),
 )
 
 
@@ -52,6 +53,7 @@ def _item(exchange: Exchange) -> Json:
         "call_id": _header(exchange, "call-id"),
         "source": sent_by(*exchange.source),
         "since": exchange.outcome.started,
+        "next_hops": [sent_by(hop.host, hop.port) for hop in exchange.hops()],
     }
 
 

@@ -206,9 +206,16 @@ class Registry:
     # IRegistry
 
     def lookup(self, aor: bytes, now: float) -> AsInterface:
-        """Give the unexpired bindings that are durable."""
+        """Give the unexpired bindings that are durable.
+
+        @raise UnavailableError: none are known, as the store has not been read
+        """
         rows = self._index.get(aor)
-        return () if rows is None else without_doubles(_unpacked(rows, now))
+        if rows is not None:
+            return without_doubles(_unpacked(rows, now))
+        if self._unread:
+            raise UnavailableError(b"Registry Unavailable")
+        return ()
 
     def current(self, aor: bytes, now: float) -> AsInterface:
         """Give the unexpired bindings, with changes that are still being stored."""

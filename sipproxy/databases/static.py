@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from sipproxy.config import Directive, WrongValueError, repeated, words
 from sipproxy.databases.registry import AsInterface
-from sipproxy.errors import SipParseError
+from sipproxy.errors import SipParseError, UnavailableError
 from sipproxy.interfaces import IRegistry
 from sipproxy.message import Uri, parse_uri
 from sipproxy.message.headers import parse_q
@@ -78,9 +78,14 @@ class WithStatic:
 
     def lookup(self, aor: bytes, now: float) -> AsInterface:
         """Give the unexpired bindings that are durable, and the static ones."""
-        registered: AsInterface = self._registry.lookup(aor, now)
         static = self._static.get(aor)
-        return registered if static is None else without_doubles((*registered, *static))
+        if static is None:
+            return self._registry.lookup(aor, now)
+        try:
+            registered: AsInterface = self._registry.lookup(aor, now)
+        except UnavailableError:
+            registered = ()  # what is configured can be called all the same
+        return without_doubles((*registered, *static))
 
 
 def _read_uri(word: str, at: int, expected: str) -> Uri:

@@ -23,6 +23,7 @@ from sipproxy.proxy.points import Point, sent_by
 from sipproxy.proxy.responses import Final, choose_best, pass_on
 from sipproxy.proxy.settings import Policy
 from sipproxy.proxy.stateless import choose
+from sipproxy.routing import NextHop
 from sipproxy.transaction import ServerTransaction
 from sipproxy.transaction.machines import ACCEPTED, CALLING, PROCEEDING
 from sipproxy.transaction.timers import Timer
@@ -64,6 +65,10 @@ class ResponseContext(Exchange):
         self._front_may_start = False
         self._advance_timer: Timer | None = None
         self._succeeded = False
+
+    def hops(self) -> list[NextHop]:
+        """Give the next hops of pending branches."""
+        return [branch.hop for branch in self._pending() if branch.hop is not None]
 
     # Targets.
 

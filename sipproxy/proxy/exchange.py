@@ -62,6 +62,10 @@ class Exchange:
         self.journey: Journey
         self._trying_timer: Timer | None = None
 
+    def hops(self) -> list[NextHop]:
+        """Give the next hops that it waits for."""
+        return []
+
     def begin(self) -> None:
         """Create the server transaction.
 

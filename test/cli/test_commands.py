@@ -96,12 +96,14 @@ class CallsTests(CommandTestCase):
             "uri": "sip:b@h",
             "call_id": "c1",
             "source": "192.0.2.7:5060",
+            "next_hops": ["192.0.2.8:5060", "192.0.2.9:5060"],
         }
         self.session = serving(constant("/calls", {"calls": [call], "pending": 3}))
         result = self.run_command("calls")
         header, row = result.stdout.splitlines()
         self.assertEqual(header.split()[:3], ["SINCE", "METHOD", "FROM"])
-        self.assertRegex(row, r'^20.{17}  INVITE  "A" <sip:a@h>;tag=1  <sip:b@h>  sip:b@h +c1 +192.0.2.7:5060$')
+        self.assertRegex(row, r'^20.{17}  INVITE  "A" <sip:a@h>;tag=1  <sip:b@h>  sip:b@h +c1 +192.0.2.7:5060  ')
+        self.assertTrue(row.endswith("  192.0.2.8:5060 192.0.2.9:5060"), row)
         self.assertEqual((result.exit_code, result.stderr), (0, "sipproxyctl: 1 of 3 that are pending\n"))
         self.assertEqual(json.loads(self.succeed("calls", "--json"))["pending"], 3)
         self.fail_command("calls", "--limit", "0", status=2)

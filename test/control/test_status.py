@@ -63,6 +63,7 @@ class StatusTests(ApiTestCase):
             (call["method"], call["uri"], call["source"], pending["pending"]),
             ("INVITE", "sip:bob@example.com", "10.0.0.1:5060", 1),
         )
+        self.assertEqual(call["next_hops"], ["10.0.0.2:5060"])
         self.assertEqual((call["from"].startswith("<sip:alice@"), call["to"]), (True, "<sip:bob@example.com>"))
         self.assertTrue(0 <= call["since"] - began < 1)
         for wanted, count in ((call["call_id"], 1), (call["call_id"][:2] + "*", 1), ("other", 0)):

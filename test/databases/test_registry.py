@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from sipproxy.config import Module, Settings
 from sipproxy.databases.feed import Change
 from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
+from sipproxy.databases.static import WithStatic
 from sipproxy.errors import StoreError, UnavailableError
 from sipproxy.registrar.bindings import Binding, Bindings
 from test.databases import registry_tests  # As a module, or trial would run its tests for themselves.
@@ -143,6 +144,11 @@ class AwayTests(SynchronousTestCase):
         registry = Registry(Unreadable(), self.clock, lambda: NOW)
         self.failureResultOf(registry.start(), StoreError)
         self.assertEqual((registry.away_since, registry.away_reason), (NOW, "not a registry"))
+        # Nobody is told that a user is unknown who may be in the store; what is configured is called.
+        self.assertRaises(UnavailableError, registry.lookup, BOB, NOW)
+        self.assertEqual(WithStatic(registry, {BOB: (A,)}).lookup(BOB, NOW), (A,))
+        self.assertRaises(UnavailableError, WithStatic(registry, {}).lookup, BOB, NOW)
+        self.failureResultOf(registry.store(BOB, (A,)), UnavailableError)
         self.successResultOf(registry.stop())
 
     def test_permanent(self) -> None:
