@@ -34,8 +34,8 @@ log = Logger(namespace="mod_sip")
 
 TAG_SIZE = 16  # characters of a To tag of ours
 
+_ALLOW = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"
 _OPTIONS_HEADERS = (
-    b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER",
     b"Accept: */*",
     b"Accept-Encoding: identity",
     b"Accept-Language: en",
@@ -146,7 +146,8 @@ class Core:
         if self.draining and request.method == b"INVITE" and not request.to.tag:
             raise UnavailableError(b"Shutting Down", retry_after=60)
         if request.method == b"OPTIONS" and self._is_for_us(request):
-            exchange.reply(200, headers=_OPTIONS_HEADERS)  # 11.2; 16.3 item 3
+            allow = _ALLOW if self.generation.registrar is None else _ALLOW + b", REGISTER"
+            exchange.reply(200, headers=(allow, *_OPTIONS_HEADERS))  # 11.2; 16.3 item 3
         else:
             self._find_targets(exchange)
 
@@ -164,7 +165,7 @@ class Core:
     def _register(self, exchange: Exchange) -> None:
         registrar = self.generation.registrar
         if registrar is None:
-            raise RequestError(405, headers=(b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS",))
+            raise RequestError(405, headers=(_ALLOW,))
         reply = registrar.register(exchange.request)
         if isinstance(reply, Deferred):
             reply.addCallback(self._registered, exchange).addErrback(self._failed, exchange)

@@ -99,6 +99,13 @@ class OwnRequestTests(WireTestCase):
         self.ask(b"OPTIONS", b"Route: <sip:10.0.0.2;lr>", uri=b"sip:example.com")
         self.assertEqual(self.forwarded.method, b"OPTIONS")
 
+    def test_what_options_allows(self) -> None:
+        """The answer to OPTIONS allows what the server answers: REGISTER only with a registry (11.2)."""
+        for registry, allowed in (("On", True), ("Off", False)):
+            self.open(Registry=registry)
+            self.ask(b"OPTIONS", uri=b"sip:example.com")
+            self.assertEqual(b"REGISTER" in (self.response.header("allow") or b""), allowed)
+
     def test_register(self) -> None:
         """So is REGISTER; one whose Route leads elsewhere goes there."""
         self.open()
