@@ -42,8 +42,7 @@ from sipproxy.proxy.identity import Identity
 from sipproxy.proxy.points import Points
 from sipproxy.proxy.settings import Policy
 from sipproxy.proxy.targets import Location
-from sipproxy.registrar.bindings import Policy as RegistrarPolicy
-from sipproxy.registrar.registrar import DEFAULT_EXPIRES, MAX_CONTACTS, MAX_EXPIRES, MIN_EXPIRES, Registrar
+from sipproxy.registrar.registrar import Registrar, policy_of
 from sipproxy.routing import RoutingChain
 from sipproxy.routing.direct import DirectRouter
 from sipproxy.server import SipService, make_folders, own_hosts
@@ -201,7 +200,7 @@ def make_service(
     Nothing is opened before C{startService}, but the folders of configured
     paths are created and the log files opened.
 
-    @param reactor: the reactor, by default the global one; C{task.Clock} with a memory network
+    @param reactor: the reactor, by default the global one; C{task.Clock} with a memory network and a resolver
     @param network: where ports come from, by default the operating system's UDP
     @param random: source of branches and tags, by default the system's
     @param observers: further observers of finished requests
@@ -225,7 +224,7 @@ def make_service(
         Policy.of(settings),
         Location(identity, translation.chain, Expansion(settings[NUM_EXPAND], settings[INTERPRETATION])),
         routing.chain,
-        Registrar(registry, identity, _registrar_policy(settings), reactor.seconds) if settings[REGISTRY] else None,
+        Registrar(registry, identity, policy_of(settings), reactor.seconds) if settings[REGISTRY] else None,
     )
     wheel, points = TimerWheel(reactor), Points()
     core = Core(
@@ -293,12 +292,6 @@ def _translation(settings: Settings, registry: Registry, identity: Identity) -> 
 def _registry_store(settings: Settings, reactor: Any) -> Any:
     place = settings[REGISTRY_DATABASE]
     return SqliteStore(place, reactor) if isinstance(place, Path) else MemoryStore()
-
-
-def _registrar_policy(settings: Settings) -> RegistrarPolicy:
-    return RegistrarPolicy(
-        settings[DEFAULT_EXPIRES], settings[MIN_EXPIRES], settings[MAX_EXPIRES], settings[MAX_CONTACTS]
-    )
 
 
 def _paths(settings: Settings) -> list[Path | str]:
