@@ -17,7 +17,7 @@ from sipproxy.errors import ListenError
 from sipproxy.interfaces import INetwork, IPort
 from sipproxy.proxy.core import Core
 from sipproxy.proxy.listener import Access, Listener
-from sipproxy.proxy.points import Point, Points
+from sipproxy.proxy.points import Point, Points, sent_by
 from sipproxy.transaction import TimerWheel
 
 log = Logger(namespace="mod_sip")
@@ -116,7 +116,7 @@ class SipService(Service):
         advertised = self._settings[directives.ADVERTISED]
         name = None
         if advertised is not None:
-            name = _host_port(advertised[0], advertised[1] or port.address[1])
+            name = sent_by(advertised[0], advertised[1] or port.address[1])
         point = Point(port, name, self._network.local_address)
         self._points.all.append(point)
         return point
@@ -157,10 +157,6 @@ class SipService(Service):
         self._points.all.clear()
         self._pid_file.unlink(missing_ok=True)
         self._lock.release()
-
-
-def _host_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def own_hosts(settings: Settings, network: INetwork) -> list[str]:

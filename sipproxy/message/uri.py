@@ -26,6 +26,8 @@ _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+\-.]*+):([!-;=?-~]++)\Z").match
 
 #: Octets of a URI that is read; push tokens of phones make some hundreds.
 MAX_URI = 8192
+#: The port of a SIP URI or Via that names none (RFC 3261 19.1.2, 18.1.1).
+DEFAULT_PORT = 5060
 #: Octets of a URI that is worth remembering.
 MEMORABLE = 120
 

@@ -296,7 +296,6 @@ class ResponseContext(Exchange):
 
     def cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
         """16.10: a CANCEL came; pending branches are cancelled."""
-        super().cancelled(transaction, cancel)
         if self.finished or not self.is_invite:
             return
         self.was_cancelled = True

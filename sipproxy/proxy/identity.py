@@ -8,9 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from sipproxy.message import Uri, Via
 from sipproxy.message.grammar import ipv6_reference, unescape
-from sipproxy.message.uri import digits
-
-DEFAULT_PORT = 5060
+from sipproxy.message.uri import DEFAULT_PORT, digits
 
 
 class Identity:

@@ -13,13 +13,14 @@ from sipproxy.errors import RequestError
 from sipproxy.interfaces import Address
 from sipproxy.message import Request, Response, parse_via
 from sipproxy.message.grammar import number
+from sipproxy.message.uri import DEFAULT_PORT
 from sipproxy.proxy.forward import hops_left, make_copy, write_copy
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.loops import path_hash, stateless_branch
 from sipproxy.proxy.points import Point, Points
 from sipproxy.proxy.responses import without_top_via
 from sipproxy.routing import NextHop, NextHops
-from sipproxy.transaction.via import DEFAULT_PORT, literal, response_destination
+from sipproxy.transaction.via import literal, response_destination
 from sipproxy.translation import AT_HAND, Target
 
 Sent = Callable[[NextHop], None]

@@ -10,10 +10,10 @@ from zope.interface import implementer
 from sipproxy.errors import NameNotFoundError, RequestError, ResolverTimeoutError, UnavailableError
 from sipproxy.interfaces import IResolver
 from sipproxy.message import Uri
+from sipproxy.message.uri import DEFAULT_PORT
 from sipproxy.routing.chain import IRouter, NextHop, NextHops
 from sipproxy.translation.chain import AT_HAND, Subject
 
-DEFAULT_PORT = 5060
 MAX_REMEMBERED = 10_000
 _LITERAL = re.compile(rb"[0-9.]+\Z|\[").match
 

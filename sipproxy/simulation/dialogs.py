@@ -6,9 +6,8 @@ set, and from these writes requests within it. It sends nothing.
 
 from sipproxy.interfaces import Address
 from sipproxy.message import Request, Response, Uri, parse_name_addr, parse_uri
+from sipproxy.message.uri import DEFAULT_PORT
 from sipproxy.simulation.endpoint import compose
-
-DEFAULT_PORT = 5060
 
 
 class Dialog:

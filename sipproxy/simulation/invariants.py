@@ -12,9 +12,9 @@ from sipproxy.app import Server
 from sipproxy.errors import SipParseError
 from sipproxy.interfaces import Address
 from sipproxy.message import Request, Response, Via, parse_message, parse_via
+from sipproxy.message.uri import DEFAULT_PORT
 from sipproxy.simulation.network import Sent
 
-_DEFAULT_PORT = 5060
 #: What a 100 of our own holds (RFC 3261 8.2.6); one that came from elsewhere has more.
 _IN_TRYING = {"via", "from", "to", "call-id", "cseq", "timestamp", "content-length"}
 
@@ -156,7 +156,7 @@ def _key(message: Request | Response, via: Via) -> Key:
 def _asked_for(via: Via) -> Address:
     """Tell where a Via wants its responses (18.2.2, RFC 3581 4)."""
     host = (via.params.get(b"maddr") or via.params.get(b"received") or via.host).decode("ascii").strip("[]")
-    return host, int(via.params.get(b"rport") or 0) or via.port or _DEFAULT_PORT
+    return host, int(via.params.get(b"rport") or 0) or via.port or DEFAULT_PORT
 
 
 def _require(holds: bool, what: str, sent: Sent) -> None:

@@ -6,12 +6,11 @@ from socket import AF_INET, AF_INET6, inet_pton
 from sipproxy.interfaces import Address
 from sipproxy.message import Request, Via, split_values
 from sipproxy.message.grammar import QUOTED
+from sipproxy.message.uri import DEFAULT_PORT
 
 # A comma or semicolon inside quotes is no separator: quoted strings are skipped whole.
 _PARAMS = re.compile(rb"(?:" + QUOTED + rb"|[^\";])+|;")
 _OURS = re.compile(rb"[ \t]*(?:received|rport)[ \t]*(?:=.*)?\Z", re.IGNORECASE | re.DOTALL).match
-
-DEFAULT_PORT = 5060
 
 
 def stamp(request: Request, source: Address) -> None:
