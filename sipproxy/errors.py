@@ -51,6 +51,10 @@ class UnavailableError(RequestError):
         super().__init__(503, reason, (b"Retry-After: %d" % retry_after,))
 
 
+class SilenceError(SipproxyError):
+    """A request that is not to be answered at all; the text says why, for the log."""
+
+
 class NameNotFoundError(SipproxyError):
     """A host name has no address (the name does not exist, or has no record)."""
 

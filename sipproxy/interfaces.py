@@ -3,7 +3,8 @@
 Addresses are C{(host, port)} with the host as a literal IP address text.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -72,6 +73,23 @@ class IResolver(Interface):
         @raise sipproxy.errors.ResolverTimeoutError: in the Deferred
         """
 
+    def query(name: str, record_type: int) -> "IAnswer | Deferred[IAnswer]":
+        """Ask the DNS for the records of a name, at once where they are known.
+
+        @param record_type: C{NAPTR}, C{SRV}, ... of L{twisted.names.dns}
+        @raise sipproxy.errors.NameNotFoundError: there are none; raised, or in the Deferred
+        @raise sipproxy.errors.ResolverTimeoutError: no server has answered; raised, or in the Deferred
+        """
+
+
+class IAnswer(Interface):
+    """Records that were found in the DNS."""
+
+    records = Attribute("tuple of record objects of twisted.names.dns, all of the type asked for, as served")
+    received = Attribute("reactor time at which they came")
+    expires = Attribute("reactor time until which they may be believed")
+    is_stale = Attribute("whether they have expired, and no server has answered since")
+
 
 class IBinding(Interface):
     """One contact of an address of record, as calls need it."""
@@ -110,6 +128,71 @@ class IRegistry(Interface):
         """Call C{follower} with each L{sipproxy.databases.registry.Change}, in order, after it is durable."""
 
 
+class ISubscriber(Interface):
+    """A person or a number of ours, as the subscriber database knows it."""
+
+    key = Attribute("text it is found by: user, or user@domain")
+    domain = Attribute("text")
+    display_name = Attribute("text")
+    password = Attribute("text, None where only hashes are kept")
+    unconditional = Attribute("URI that all calls are forwarded to, '' for none")
+    busy = Attribute("URI that calls are forwarded to while busy, '' for none")
+    no_answer = Attribute("URI that calls are forwarded to when nobody answers, '' for none")
+    unavailable = Attribute("URI that calls are forwarded to while unavailable, '' for none")
+    ring_time = Attribute("seconds until nobody has answered, None for the configured ones")
+    enabled = Attribute("whether the subscriber may use the server")
+
+    def ha1(algorithm: str, username: str, realm: str) -> str | None:
+        """Give H(username:realm:password) in lower-case hexadecimal (RFC 7616 3.4.2).
+
+        @param algorithm: C{MD5} or C{SHA-256}
+        @return: None where it can neither be computed nor is kept
+        """
+
+
+class ISubscribers(Interface):
+    """The subscriber database, through its cache."""
+
+    def find(keys: Sequence[str]) -> "ISubscriber | None | Deferred[ISubscriber | None]":
+        """Give the subscriber of the first key that there is one for, at once where that is known.
+
+        @raise sipproxy.errors.UnavailableError: the database is away and the cache does not know; raised, or in
+            the Deferred
+        """
+
+
+class IAccess(Interface):
+    """Who may send requests: authentication and authorization."""
+
+    def admit(request: Any, source: Address, as_registrar: bool) -> "dict[str, str] | Deferred[dict[str, str]]":
+        """Let a request pass.
+
+        @param request: the L{sipproxy.message.Request}
+        @param as_registrar: whether it is a REGISTER for us, so that challenges are 401, else 407
+        @return: notes on it for the logs: C{user} is the name that it authenticated as; empty where none was asked for
+        @raise sipproxy.errors.RequestError: it may not pass: a challenge, 403, or 503 while a backend is away;
+            raised, or in the Deferred
+        @raise sipproxy.errors.SilenceError: it is not to be answered
+        """
+
+
+class IGateways(Interface):
+    """The health of next hops that are not registered contacts."""
+
+    def in_order(hops: Sequence[Any]) -> Sequence[Any]:
+        """Give L{sipproxy.routing.NextHop}s in the order of trying: held down ones last."""
+
+    def failed(hop: Any, reason: str, retry_after: float | None = None) -> None:
+        """A request to a next hop failed.
+
+        @param reason: C{"timeout"}, C{"503"}, or what ICMP said
+        @param retry_after: seconds that its 503 asked for
+        """
+
+    def answered(hop: Any) -> None:
+        """A next hop answered."""
+
+
 class IOutcome(Interface):
     """A finished server transaction, or a forwarded stateless request, as the logs see it."""
 
@@ -128,3 +211,20 @@ class IOutcomeObserver(Interface):
 
     def finished(outcome: IOutcome) -> None:
         """A request is done."""
+
+
+class ICallObserver(IOutcomeObserver):
+    """Something that watches calls: accounting."""
+
+    def forwarded(outcome: IOutcome, hop: Any, request_uri: bytes) -> None:
+        """An INVITE without a To tag leaves on a branch.
+
+        @param hop: the L{sipproxy.routing.NextHop}
+        @param request_uri: what it asks for there
+        """
+
+    def answered(outcome: IOutcome, hop: Any, response: Any) -> None:
+        """A 2xx to such an INVITE goes upstream.
+
+        @param response: the L{sipproxy.message.Response}
+        """

@@ -20,11 +20,15 @@ MAY_IMPORT = {
     "message": "errors",
     "registrar.bindings": "errors message",
     "logs": "config errors interfaces message",
-    "net": "config errors interfaces",
-    "databases": "config errors interfaces message registrar.bindings",
+    "wire": "errors",
+    "net": "config errors interfaces wire",
+    "databases": "config dialplan errors interfaces message registrar.bindings",
     "translation.chain": "errors interfaces message",
     "translation": "config dialplan errors interfaces message registrar.bindings translation.chain",
     "routing": "config dialplan errors interfaces message registrar.bindings translation.chain",
+    "access": "config errors interfaces message wire",
+    "accounting": "config errors interfaces message wire databases.sqlite",
+    "databases.sqlite": "config errors interfaces",
     "transaction": "errors interfaces message",
     "registrar": "config errors interfaces message registrar.bindings transaction",
     "proxy": "config errors interfaces message routing transaction translation translation.chain",
@@ -39,7 +43,7 @@ MAY_IMPORT = {
     "tap": "*",
 }
 # Values to values: neither Twisted nor zope, so that they can be read, tested and used without either.
-PURE = {"dialplan", "message", "registrar.bindings"}
+PURE = {"dialplan", "message", "registrar.bindings", "wire"}
 # twistd has installed its reactor before it imports this; anybody else's import would choose one for who embeds us.
 HAS_REACTOR = {"tap"}
 

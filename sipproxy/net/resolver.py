@@ -100,6 +100,10 @@ class Resolver:
         except ResolverTimeoutError as error:
             return fail(error)
 
+    def query(self, name: str, record_type: int) -> "Answer | Deferred[Answer]":
+        """Ask the DNS for the records of a name; see L{sipproxy.interfaces.IResolver}."""
+        return self.questions.query(name, record_type)
+
 
 def literal_address(host: str) -> str | None:
     """Give a literal IP address as it is, without the brackets of an IPv6 reference; None for any other text."""

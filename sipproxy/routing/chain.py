@@ -23,12 +23,14 @@ class NextHop(NamedTuple):
     @ivar port: port
     @ivar transport: lower-case transport
     @ivar name: what the operator calls it, for logs
+    @ivar user: what the user part of the Request-URI becomes there, empty to leave it
     """
 
     host: str
     port: int
     transport: str = "udp"
     name: str = ""
+    user: bytes = b""
 
 
 #: What a router gives: a list, or a tuple.

@@ -1,0 +1,1 @@
+"""Who may send requests: digest, CHAP and RADIUS (RFC 3261 22)."""

@@ -1,0 +1,1 @@
+"""Call detail records: made, spooled on disk, delivered (RFC 2866)."""

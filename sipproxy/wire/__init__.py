@@ -1,0 +1,1 @@
+"""Codecs of the protocols beside SIP. Pure."""
