@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from sipproxy.dialplan import NumberTable, Pattern, fill, is_number, parse_pattern
+from sipproxy.dialplan import NumberTable, Pattern, PatternMap, fill, is_number, is_pattern, parse_pattern
 
 
 def table(*patterns: str) -> NumberTable[str]:
@@ -104,6 +104,88 @@ class PatternTests(SynchronousTestCase):
         plan = table(*(f"1{number:06}...." for number in range(100_000)))
         self.assertEqual(plan.find("10999991234"), ["1099999...."])
         self.assertEqual(plan.find("11000001234"), [])
+
+
+class PatternMapTests(SynchronousTestCase):
+    """L{PatternMap}, which changes."""
+
+    def test_changes(self) -> None:
+        """What is set is found until it is removed; the shapes of what is gone cost nothing."""
+        plan: PatternMap[str] = PatternMap()
+        for text in ("1T", "1408.......", "911", "1408......."):
+            plan.set(text, text.lower())
+        self.assertEqual((len(plan), "911" in plan, plan.get("1T")), (3, True, "1t"))
+        self.assertEqual([text for _, text, _ in plan.matches("14085551234")], ["1408.......", "1T"])
+        plan.remove("1408.......")
+        self.assertEqual([text for _, text, _ in plan.matches("14085551234")], ["1T"])
+        plan.remove("1T")
+        self.assertIsNone(plan.first("14085551234"))
+        self.assertEqual(plan.first("911"), ((True, -3, -3, False, (0, 1, 2)), "911", "911"))
+        self.assertRaises(KeyError, plan.remove, "1T")
+        plan.remove("911")
+        self.assertEqual((len(plan), plan.matches("911")), (0, []))
+
+    def test_wrong(self) -> None:
+        """What is no pattern is refused, and nothing has changed."""
+        plan: PatternMap[str] = PatternMap()
+        for text in ("", "+", "T", "+T", "12a", "1T2", "1+2", "12 3", "dd", "\uff11"):
+            self.assertRaises(ValueError, plan.set, text, "")
+            self.assertFalse(is_pattern(text))
+        self.assertEqual(len(plan), 0)
+
+    def test_equally_specific(self) -> None:
+        """Of patterns that are equally specific the one wins whose literals come first, in any order of entry."""
+        for texts in (("1.3", "12.", "1.."), ("12.", "1..", "1.3")):
+            plan: PatternMap[str | None] = PatternMap()
+            for text in texts:
+                plan.set(text, text)
+            self.assertEqual([text for _, text, _ in plan.matches("123")], ["12.", "1.3", "1.."])
+            self.assertEqual([text for _, text, _ in plan.matches("123", 1)], ["12."])
+
+    def test_no_numbers(self) -> None:
+        """What looks like a pattern, or has other digits than ours, is no number and finds nothing."""
+        plan: PatternMap[int] = PatternMap()
+        for text in ("1...", "1T", "14..", "....", "+1T"):
+            plan.set(text, 1)
+        for number in ("1.55", "14..", "1T", "+", "", "1+23", "+1T", "\u0661234", "\uff11\uff12\uff13\uff14", "abcd"):
+            self.assertEqual(plan.matches(number), [], number)
+
+    def test_copy(self) -> None:
+        """A copy is changed by itself."""
+        plan: PatternMap[int] = PatternMap()
+        plan.set("1..", 1)
+        other = plan.copy()
+        other.set("12.", 2)
+        other.remove("1..")
+        self.assertEqual([list(each.values()) for each in (plan, other)], [[1], [2]])
+        self.assertEqual([each.first("123") is not None for each in (plan, other)], [True, True])
+        self.assertIsNone(other.first("133"))
+
+    def test_long_numbers(self) -> None:
+        """However many lengths of numbers are asked for, what is remembered is bounded."""
+        plan: PatternMap[int] = PatternMap()
+        plan.set("1T", 1)
+        for size in range(1, 300):
+            self.assertEqual(len(plan.matches("1" * size)), 1)
+            self.assertEqual(len(plan.matches("+" + "1" * size)), 1)
+        self.assertLess(len(plan._by_size), 5)
+
+    @given(st.lists(st.tuples(st.booleans(), PATTERNS), max_size=20), NUMBERS)
+    def test_any_changes(self, changes: list[tuple[bool, str]], number: str) -> None:
+        """After any changes a map finds what one does that was made of what is left."""
+        plan: PatternMap[str] = PatternMap()
+        left: dict[str, None] = {}
+        for is_added, text in changes:
+            if is_added:
+                plan.set(text, text)
+                left[text] = None
+            elif text in left:
+                plan.remove(text)
+                del left[text]
+            plan.first(number)
+        found = [text for _, text, _ in plan.matches(number)]
+        self.assertEqual(found, [value for values in table(*left).matches(number) for value in values])
+        self.assertEqual(sorted(found), sorted(text for text in left if matches(text, number)))
 
 
 class FillTests(SynchronousTestCase):

@@ -7,7 +7,9 @@ What SQLite cannot do now (full disk, lock, damage) is a StoreError.
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +44,16 @@ class Schema:
     name: str
     application_id: int
     migrations: Migrations
+
+    def pending(self, version: int) -> tuple[str, ...]:
+        """Give the statements that bring a file from a version to the present one; 0 is an empty file."""
+        if version == len(self.migrations):
+            return ()
+        return (
+            *chain.from_iterable(self.migrations[version:]),
+            f"PRAGMA application_id = {self.application_id:d}",
+            f"PRAGMA user_version = {len(self.migrations):d}",
+        )
 
 
 class SqliteFile:
@@ -111,8 +123,36 @@ def _checkpoint(cursor: Transaction) -> None:
     cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def pending(path: Path, schema: Schema) -> tuple[str, ...]:
+    """Give the statements that would be run if a file were opened; it is only read, and not made.
+
+    @raise StoreError: it is not one of ours, or of a later release, or cannot be read
+    """
+    if not path.exists():
+        return schema.pending(0)
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return schema.pending(_version(connection, schema, path))
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"{path}: {error}") from error
+
+
 def _migrate(connection: sqlite3.Connection, schema: Schema, path: Path) -> None:
     """Bring a file to the present version.
+
+    @raise StoreError: it is not one of ours, or of a later release
+    """
+    if not schema.pending(_version(connection, schema, path)):
+        return
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        # Once more: another process, or another connection of ours, may have been quicker.
+        for statement in schema.pending(_version(connection, schema, path)):
+            connection.execute(statement)
+
+
+def _version(connection: sqlite3.Connection, schema: Schema, path: Path) -> int:
+    """Give the version of a file, 0 where it is empty.
 
     @raise StoreError: it is not one of ours, or of a later release
     """
@@ -123,15 +163,7 @@ def _migrate(connection: sqlite3.Connection, schema: Schema, path: Path) -> None
         raise StoreError(f"{path}: not a {schema.name}")
     if version > len(schema.migrations):
         raise StoreError(f"{path}: {schema.name} of a later release (schema {version})")
-    if version == len(schema.migrations):
-        return
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        for statements in schema.migrations[version:]:
-            for statement in statements:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {schema.application_id:d}")
-        connection.execute(f"PRAGMA user_version = {len(schema.migrations):d}")
+    return version
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
