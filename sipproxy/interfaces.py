@@ -153,7 +153,7 @@ class ISubscriber(Interface):
 class ISubscribers(Interface):
     """The subscriber database, through its cache."""
 
-    def find(keys: Sequence[str]) -> "ISubscriber | None | Deferred[ISubscriber | None]":
+    def find(keys: Sequence[str]) -> "ISubscriber | Deferred[ISubscriber | None] | None":
         """Give the subscriber of the first key that there is one for, at once where that is known.
 
         @raise sipproxy.errors.UnavailableError: the database is away and the cache does not know; raised, or in

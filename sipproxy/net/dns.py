@@ -28,8 +28,10 @@ from twisted.names.error import (
     DomainError,
 )
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from sipproxy.errors import NameNotFoundError, ResolverTimeoutError
+from sipproxy.interfaces import IAnswer
 from sipproxy.net.replies import MAX_TTL, absence_ttl, canonical_name, follow
 
 _log = Logger()
@@ -58,6 +60,7 @@ _SERVER_FAILURES = (
 )
 
 
+@implementer(IAnswer)
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The records found.

@@ -15,7 +15,7 @@ from twisted.names import dns
 from zope.interface import implementer
 
 from sipproxy.errors import NameNotFoundError, ResolverTimeoutError
-from sipproxy.interfaces import Address, IResolver
+from sipproxy.interfaces import Address, IAnswer, IResolver
 from sipproxy.net.dns import Answer, Questions
 from sipproxy.net.hosts import HostsFile
 from sipproxy.net.lookup import SystemLookup, server_lookup, system_servers
@@ -100,9 +100,10 @@ class Resolver:
         except ResolverTimeoutError as error:
             return fail(error)
 
-    def query(self, name: str, record_type: int) -> "Answer | Deferred[Answer]":
+    def query(self, name: str, record_type: int) -> "IAnswer | Deferred[IAnswer]":
         """Ask the DNS for the records of a name; see L{sipproxy.interfaces.IResolver}."""
-        return self.questions.query(name, record_type)
+        answer: IAnswer | Deferred[Any] = self.questions.query(name, record_type)
+        return answer
 
 
 def literal_address(host: str) -> str | None:
