@@ -52,14 +52,22 @@ class IRouter(Interface):
 class RoutingChain:
     """Routers, asked in order."""
 
-    def __init__(self, is_ours: Callable[[Uri], bool], own: Sequence[IRouter], foreign: Sequence[IRouter]) -> None:
+    def __init__(
+        self,
+        is_ours: Callable[[Uri], bool],
+        own: Sequence[IRouter],
+        foreign: Sequence[IRouter],
+        bypass: Sequence[IRouter],
+    ) -> None:
         """
         @param own: routers for URIs at this server, by user part
         @param foreign: routers for all others, by host part
+        @param bypass: routers for URIs of Route headers
         """
         self._is_ours = is_ours
         self._own = tuple(own)
         self._foreign = tuple(foreign)
+        self._bypass = tuple(bypass)
 
     def route(self, uri: Uri, subject: Subject) -> "NextHops | Deferred[NextHops]":
         """Give the next hops of the first router that has some, or an empty list."""
@@ -67,7 +75,7 @@ class RoutingChain:
 
     def bypass(self, uri: Uri, subject: Subject) -> "NextHops | Deferred[NextHops]":
         """Give the next hops of a URI that a Route header names: by host part, whoever it is."""
-        return self._ask(self._foreign, 0, uri, subject)
+        return self._ask(self._bypass, 0, uri, subject)
 
     def _ask(
         self, routers: tuple[IRouter, ...], first: int, uri: Uri, subject: Subject
