@@ -14,6 +14,76 @@ from sipproxy.interfaces import Address
 from sipproxy.message import Request, Uri
 
 
+class Forwarding:
+    """What a subscriber wishes to be done with a call that is not taken.
+
+    @ivar diverting: the URI that was called
+    @ivar busy: where it goes when it is answered 486, None to leave it
+    @ivar no_answer: where it goes when nobody answers, None to leave it
+    @ivar unavailable: where it goes when nothing can be reached, None to leave it
+    @ivar ring_time: seconds until nobody has answered
+    @ivar silent_time: seconds until nothing can be reached
+    @ivar older: the diversion header lines that the call has got from us before
+    @ivar outer: the wishes of another subscriber, one of whose contacts C{diverting} is
+    """
+
+    __slots__ = (
+        "_header",
+        "busy",
+        "diverting",
+        "no_answer",
+        "older",
+        "outer",
+        "ring_time",
+        "silent_time",
+        "unavailable",
+    )
+
+    def __init__(
+        self,
+        diverting: Uri,
+        busy: Uri | None,
+        no_answer: Uri | None,
+        unavailable: Uri | None,
+        ring_time: float,
+        silent_time: float,
+        header: str,
+        older: tuple[bytes, ...],
+        outer: "Forwarding | None",
+    ) -> None:
+        """
+        @param header: name of the header that says so, empty for none
+        """
+        self.diverting = diverting
+        self.busy = busy
+        self.no_answer = no_answer
+        self.unavailable = unavailable
+        self.ring_time = ring_time
+        self.silent_time = silent_time
+        self._header = header
+        self.older = older
+        self.outer = outer
+
+    @property
+    def has_wishes(self) -> bool:
+        """Whether there is any wish."""
+        return self.busy is not None or self.no_answer is not None or self.unavailable is not None
+
+    def target(self, reason: str, uri: Uri) -> "Target":
+        """Make the target of the forwarded call.
+
+        @param reason: as in the header: C{unconditional}, C{user-busy}, C{no-answer}, C{unavailable} (RFC 5806)
+        """
+        target = Target(uri, origin="mod_sip_call_forward")
+        target.diverted = reason
+        target.forwarding = self.outer
+        target.diversions = self.older
+        if self._header:
+            line = f"{self._header}: <%b>;reason={reason};counter=1".encode("ascii")
+            target.diversions = (line % self.diverting.bare(), *self.older)
+        return target
+
+
 class Target:
     """One place where a request may go: an element of the target set (RFC 3261 16.5).
 
@@ -23,9 +93,12 @@ class Target:
     @ivar action: C{"proxy"}, C{"redirect"} or C{""}: the caller preference of the contact
     @ivar origin: name of what found it
     @ivar rounds: rounds of translation inside us that led to it; each takes one Max-Forwards
+    @ivar forwarding: what the called subscriber wishes if it fails, None for nothing
+    @ivar diverted: why the call was forwarded there, empty where it was not
+    @ivar diversions: header lines that say so, newest first
     """
 
-    __slots__ = ("action", "origin", "q", "rounds", "route", "uri")
+    __slots__ = ("action", "diversions", "diverted", "forwarding", "origin", "q", "rounds", "route", "uri")
 
     def __init__(
         self,
@@ -42,6 +115,9 @@ class Target:
         self.action = action
         self.origin = origin
         self.rounds = rounds
+        self.forwarding: Forwarding | None = None
+        self.diverted = ""
+        self.diversions: tuple[bytes, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Target {self.uri!r} q={self.q} {self.origin}>"
@@ -62,9 +138,11 @@ class Subject:
     @ivar source: C{(host, port)} it came from
     @ivar now: wall-clock time
     @ivar trace: what was found so far: (stage, module, text)
+    @ivar forwarding: what the called subscriber wishes if the call is not taken, None for nothing
+    @ivar diversions: diversion header lines that the call has got from us before
     """
 
-    __slots__ = ("names", "now", "request", "source", "trace", "uri")
+    __slots__ = ("diversions", "forwarding", "names", "now", "request", "source", "trace", "uri")
 
     def __init__(self, uri: Uri, request: Request, source: Address, now: float) -> None:
         self.uri = uri
@@ -73,6 +151,8 @@ class Subject:
         self.source = source
         self.now = now
         self.trace: list[tuple[str, str, object]] = []
+        self.forwarding: Forwarding | None = None
+        self.diversions: tuple[bytes, ...] = ()
 
 
 class ITranslator(Interface):

@@ -71,9 +71,15 @@ class Expansion:
         written = expanded.encode("ascii")
         if b"#" not in user:  # Cisco: "#" may stand in a user part; who escaped it gets it escaped.
             written = written.replace(b"#", b"%23")
+        if b";" in user:  # RFC 3261 19.1.6: parameters of a tel: URI stand in the user part
+            written += b";" + user.partition(b";")[2]
         if written == user:
             return uri
         return parse_uri(uri.raw.replace(b":" + user, b":" + written, 1))
+
+    def expand_number(self, name: str) -> str:
+        """Give what a name becomes that is a number; any other stays as it is."""
+        return self._expanded(name) if self._table and is_number(name) else name
 
     def _expanded(self, number: str) -> str:
         for template, *_ in self._table.matches(number):
@@ -100,6 +106,8 @@ def number_of(uri: Uri) -> str | None:
     if not user:
         return None
     kind = uri.params.get(b"user") if uri.params else None
+    if b";" in user:
+        user = user.partition(b";")[0]
     if kind == b"phone":
         text = digits(user).decode("latin-1")
         return text if is_number(text) else None
@@ -107,3 +115,15 @@ def number_of(uri: Uri) -> str | None:
         return None
     plain = unescape(user)
     return plain.decode("ascii") if plain.removeprefix(b"+").isdigit() else None
+
+
+def routing_number_of(uri: Uri) -> str | None:
+    """Give the number that a call is routed by: the routing number where a ported number has one (RFC 4694 4.1)."""
+    user = uri.user
+    if user and b";" in user:
+        for parameter in user.split(b";")[1:]:
+            name, _, value = parameter.partition(b"=")
+            if name.lower() == b"rn":
+                text = digits(value).decode("latin-1")
+                return text if is_number(text) else None
+    return number_of(uri)
