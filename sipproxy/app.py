@@ -6,53 +6,84 @@ and for C{twistd} alike; see docs/embedding.md.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from twisted.application.service import IService, MultiService, Service
-from twisted.internet.defer import Deferred
-from twisted.logger import Logger, globalLogPublisher
-from twisted.python.failure import Failure
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
-from sipproxy import directives
+from sipproxy import directives, privileges
+from sipproxy.access import settings as authen
 from sipproxy.chance import PooledSystemRandom
-from sipproxy.config import Settings, load
+from sipproxy.composition import Composition, compose
+from sipproxy.config import Directive, Settings, changed, load
 from sipproxy.control import CONTROL_SOCKET, Api, ControlService, Resource
 from sipproxy.control.calls import calls_resource
+from sipproxy.control.explain import explain_resource
+from sipproxy.control.gateways import gateways_resource
 from sipproxy.control.log_levels import log_levels_resource
 from sipproxy.control.registrations import Registrations
-from sipproxy.control.status import Status
+from sipproxy.control.reload import reload_resource
+from sipproxy.control.status import Dependency, Status
 from sipproxy.control.transactions import transactions_resource
 from sipproxy.control.version import version_resource
-from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
-from sipproxy.databases.registry_sqlite import SqliteStore
-from sipproxy.databases.static import STATIC_REGISTRATION, WithStatic, by_aor
-from sipproxy.errors import StoreError
-from sipproxy.interfaces import INetwork, IOutcomeObserver, IRegistry, IResolver
-from sipproxy.logs import Logs, open_logs
+from sipproxy.databases import subscribers_settings
+from sipproxy.databases.numbers import NUMBERS_DATABASE
+from sipproxy.databases.registry import REGISTRY_DATABASE, Registry
+from sipproxy.databases.routes_settings import ROUTING_DATABASE
+from sipproxy.databases.static import STATIC_REGISTRATION, by_aor
+from sipproxy.databases.subscribers import Subscribers
+from sipproxy.databases.subscribers_settings import SUBSCRIBER_DATABASE
+from sipproxy.interfaces import INetwork, IOutcomeObserver, IResolver, ISubscribers
 from sipproxy.logs import directives as log_directives
+from sipproxy.logs import open_logs
 from sipproxy.logs.levels import CORE
-from sipproxy.modules import MODULES, PROXY_DOMAIN
-from sipproxy.net.settings import configured_resolver
+from sipproxy.modules import MODULES
+from sipproxy.net import radius_settings
+from sipproxy.net import settings as net
 from sipproxy.net.udp import UdpNetwork
+from sipproxy.parts import Parts, make_parts
 from sipproxy.proxy.core import Core
-from sipproxy.proxy.generation import Generation
+from sipproxy.proxy.history import CallHistory
 from sipproxy.proxy.identity import Identity
 from sipproxy.proxy.points import Points
-from sipproxy.proxy.settings import Policy
-from sipproxy.proxy.targets import Location
-from sipproxy.registrar.registrar import Registrar, policy_of
-from sipproxy.routing import RoutingChain
-from sipproxy.routing.direct import DirectRouter
-from sipproxy.server import SipService, make_folders, own_hosts
-from sipproxy.services import RoutingService, TranslationService
+from sipproxy.routing.gateways import HOLD_DOWN, PROBE_INTERVAL
+from sipproxy.server import SipService, make_folders
+from sipproxy.services import DatabaseService, LogService, RadiusService
 from sipproxy.transaction import TimerWheel
-from sipproxy.translation import TranslationChain
-from sipproxy.translation.expansion import INTERPRETATION, NUM_EXPAND, Expansion
-from sipproxy.translation.registry import REGISTRY, RegistryTranslator
 
 log = Logger(namespace="mod_sip")
+
+#: Seconds between two looks at whether requests of an earlier configuration are left.
+_LOOK_AGAIN = 1.0
+#: What a running server cannot change.
+FIXED: tuple[Directive[Any], ...] = (
+    directives.SERVER_ROOT,
+    directives.PID_FILE,
+    directives.LOCK_FILE,
+    directives.LISTEN,
+    directives.ADVERTISED,
+    directives.RECEIVE_BUFFER,
+    directives.DSCP,
+    directives.GRACEFUL_STOP,
+    privileges.USER,
+    privileges.GROUP,
+    directives.EXPLAIN_HISTORY,
+    REGISTRY_DATABASE,
+    ROUTING_DATABASE,
+    NUMBERS_DATABASE,
+    *subscribers_settings.DIRECTIVES,
+    CONTROL_SOCKET,
+    *(directive for directive in log_directives.MODULE.directives if directive is not log_directives.LOG_LEVEL),
+    *net.DIRECTIVES,
+    authen.NONCE_LIFETIME,
+    authen.FAILURE_LIMIT,
+    *radius_settings.DIRECTIVES,
+)
 
 
 def load_settings(path: str | Path) -> Settings:
@@ -72,70 +103,81 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
     return Settings.of(MODULES, values, Path.cwd(), directives.SERVER_ROOT)
 
 
-class LogService(Service):
-    """The logs; the first service to start and the last to stop."""
-
-    def __init__(self, logs: Logs) -> None:
-        self.setName("logs")
-        self.logs = logs
-
-        self._attached = False
-
-    def attach(self) -> None:
-        """Take the events of twisted.logger; a second call does nothing."""
-        if not self._attached:
-            self._attached = True
-            globalLogPublisher.addObserver(self.logs.error_observer)
-
-    def stopService(self) -> None:
-        """Write what waits and close."""
-        super().stopService()
-        if self._attached:
-            globalLogPublisher.removeObserver(self.logs.error_observer)
-        self.logs.close()
-
-
-class RegistryService(Service):
-    """The registry database.
-
-    @ivar loaded: fires with None once all bindings are in memory
-    """
-
-    def __init__(self, registry: Registry) -> None:
-        self.setName("registry")
-        self.registry = registry
-        self.loaded: Deferred[None] = Deferred()
-
-    def startService(self) -> None:
-        """Load the bindings."""
-        super().startService()
-        self.registry.start().addBoth(self.loaded.callback)
-
-    def stopService(self) -> "Deferred[None]":
-        """Store what is on its way."""
-        super().stopService()
-        return self.registry.stop()
-
-
 class Server(MultiService):
     """The whole server as one service.
 
+    @ivar composition: the configuration that it serves by, and what was made of it
+    @ivar generation: how many configurations it has served by
     @ivar sip: ports, transactions and core
     @ivar registry: bindings of addresses of record
     @ivar logs: error log and access logs
     """
 
-    def __init__(self, sip: SipService, registry: RegistryService, logs: LogService, parts: Sequence[Service]) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        composition: Composition,
+        sip: SipService,
+        databases: Sequence[DatabaseService],
+        logs: LogService,
+    ) -> None:
         super().__init__()
         self.setName("sipproxy")
+        self.parts = parts
+        self.composition = composition
+        self.generation = 1
         self.sip = sip
-        self.registry = registry.registry
+        self.registry = parts.registry
         self.logs = logs.logs
-        self._registry = registry
+        self._databases = databases
         self._logs = logs
         # Stopped in reverse: ports first, then what they use, then the logs.
-        for part in (logs, *parts, sip):
+        clients = [] if parts.guard.radius is None else [RadiusService(parts.guard.radius)]
+        for part in (logs, *databases, *clients, composition.service, sip):
             part.setServiceParent(self)
+
+    def changes(self, settings: Settings) -> tuple[list[str], list[str]]:
+        """Tell what another configuration would change.
+
+        @return: names of directives: of those that take effect at once, and of those that do at the next start
+        """
+        old = self.composition.settings
+        names = [declaration.name for declaration in changed(MODULES, old, settings)]
+        fixed = {directive.name for directive in FIXED}
+        return [name for name in names if name not in fixed], [name for name in names if name in fixed]
+
+    def reload(self, settings: Settings) -> None:
+        """Serve by another configuration from now on; requests that are being dealt with end by theirs.
+
+        @raise sipproxy.errors.SipproxyError: something in it cannot be opened; the server goes on as before
+        """
+        made, old = compose(settings, self.parts), self.composition
+        if self.running:
+            made.service.startService()
+        made.service.setServiceParent(self)
+        self.composition = made
+        self.generation += 1
+        self.sip.core.serve_by(made.generation)
+        self.sip.core.table.limit = settings[directives.MAX_TRANSACTIONS]
+        self.parts.gateways.configure(settings[HOLD_DOWN], settings[PROBE_INTERVAL])
+        chosen = settings[log_directives.LOG_LEVEL]
+        if chosen != old.settings[log_directives.LOG_LEVEL]:
+            self.logs.levels.replace(chosen.default, chosen.by_module)
+        log.info("serving by generation {number} of the configuration", number=self.generation, severity="notice")
+        self._end_when_unused(old)
+
+    def _end_when_unused(self, old: Composition) -> None:
+        """Close what a configuration uses once no request is left of it."""
+
+        def look() -> None:
+            if not self.running or not self.sip.core.uses(old.generation):
+                looking.stop()
+                if old.service.parent is not None:
+                    old.service.disownServiceParent()
+
+        looking = LoopingCall(look)
+        looking.clock = self.parts.reactor
+        looking.start(_LOOK_AGAIN, now=False)
 
     def open(self) -> None:
         """Open the ports without serving yet; a second call does nothing.
@@ -154,26 +196,25 @@ class Server(MultiService):
         self._logs.attach()
         self.open()
         super().startService()
-        self._registry.loaded.addCallbacks(self._serve, self._unusable)
+        waited: Deferred[Any] = DeferredList([database.loaded for database in self._databases if database.is_needed])
+        waited.addCallback(self._serve)
 
-    def _serve(self, _: None) -> None:
+    def _serve(self, results: "Sequence[tuple[bool, Any]]") -> None:
+        # Calls go on without what cannot be read; who asks for it is told.
+        for _, error in results:
+            if error is not None:
+                log.critical("a database cannot be read: {error}", error=error)
         if self.running:
+            self.parts.gateways.start(self.sip.probe)
             self.sip.serve()
             log.info("serving, {count} addresses of record registered", count=len(self.registry), severity="notice")
-
-    def _unusable(self, failure: Failure) -> None:
-        # Calls go on without what was registered; each REGISTER is told that nothing can be stored.
-        if not isinstance(failure.value, StoreError):
-            failure.raiseException()
-        log.critical("the registry cannot be read: {error}", error=failure.value)
-        if self.running:
-            self.sip.serve()
 
     def stopService(self) -> "Deferred[None]":
         """End: requests that are being dealt with first (GracefulStopInS), then all else."""
         services = [service for service in self if service is not self.sip]
         self.running = 0
         stopped: Deferred[Any] = self.sip.stopService()
+        stopped.addCallback(lambda _: self.parts.gateways.stop())
         for service in reversed(services):
             stopped.addCallback(_stop, service)
         return stopped.addCallback(_none)
@@ -194,6 +235,7 @@ def make_service(
     random: Random | None = None,
     observers: Sequence[IOutcomeObserver] = (),
     resolver: IResolver | None = None,
+    subscribers: ISubscribers | None = None,
 ) -> Server:
     """Make the server that a configuration describes.
 
@@ -204,6 +246,7 @@ def make_service(
     @param network: where ports come from, by default the operating system's UDP
     @param random: source of branches and tags, by default the system's
     @param observers: further observers of finished requests
+    @param subscribers: the subscriber database, by default the configured one
     @param resolver: addresses of hosts, by default from the hosts file and the DNS
     @raise sipproxy.errors.ListenError: a folder cannot be created
     """
@@ -211,57 +254,76 @@ def make_service(
         from twisted.internet import reactor
     if network is None:
         network = UdpNetwork(reactor, settings[directives.RECEIVE_BUFFER], settings[directives.DSCP])
-    make_folders(settings, _paths(settings))
+    make_folders(settings, paths_of(settings))
     logs = open_logs(settings, reactor, settings[directives.SERVER_NAME])
-    registry = Registry(_registry_store(settings, reactor), reactor, reactor.seconds)
-    identity = identity_of(settings, network)
-    translation = _translation(settings, registry, identity)
-    routing = RoutingService(
-        RoutingChain(identity.is_ours, (), (DirectRouter(resolver or configured_resolver(settings, reactor)),))
-    )
-    generation = Generation(
-        identity,
-        Policy.of(settings),
-        Location(identity, translation.chain, Expansion(settings[NUM_EXPAND], settings[INTERPRETATION])),
-        routing.chain,
-        Registrar(registry, identity, policy_of(settings), reactor.seconds) if settings[REGISTRY] else None,
-    )
+    parts = make_parts(settings, reactor, network, random or PooledSystemRandom(), resolver, subscribers)
+    made = compose(settings, parts)
     wheel, points = TimerWheel(reactor), Points()
     core = Core(
-        generation,
+        made.generation,
         wheel,
         points,
-        random or PooledSystemRandom(),
+        parts.random,
         reactor.seconds,
         (*logs.access_observers, *observers),
         settings[directives.MAX_TRANSACTIONS],
+        history=CallHistory(settings[directives.EXPLAIN_HISTORY]) if settings[directives.EXPLAIN_HISTORY] else None,
     )
-    registry_service = RegistryService(registry)
-    registry_service.setServiceParent(translation)
     sip = SipService(settings, reactor, network, core, wheel, points)
-    return Server(sip, registry_service, LogService(logs), (translation, routing))
+    return Server(parts, made, sip, _databases(parts), LogService(logs))
 
 
-def make_control(server: Server, settings: Settings, reactor: Any = None) -> ControlService:
+def _databases(parts: Parts) -> list[DatabaseService]:
+    found = [
+        DatabaseService("registry", parts.registry),
+        DatabaseService("routes", parts.routes),
+        DatabaseService("numbers", parts.numbers),
+    ]
+    if isinstance(parts.subscribers, Subscribers):
+        found.append(DatabaseService("subscribers", parts.subscribers, is_needed=False))
+    return found
+
+
+def make_control(
+    server: Server, settings: Settings, reactor: Any = None, read: Callable[[], Settings] | None = None
+) -> ControlService:
     """Make the control socket of a server, for C{sipproxyctl}, as one more part of the server.
 
     @param server: what C{make_service} has made of the same settings
     @param reactor: a real reactor, by default the global one
+    @param read: reads the configuration anew; by default it is what it was
     """
     if reactor is None:
         from twisted.internet import reactor
     core = server.sip.core
     resources = (
         version_resource(),
-        Status(server.sip, server.registry, server.logs, reactor.seconds()).resource(),
+        Status(server.sip, server.registry, server.logs, reactor.seconds(), _dependencies(server.parts)).resource(),
         calls_resource(core.table),
         transactions_resource(core.table),
+        explain_resource(core),
+        gateways_resource(server.parts.gateways),
+        reload_resource(server, read or (lambda: settings)),
         log_levels_resource(server.logs.levels, (CORE, *(module.name for module in MODULES))),
         registrations_resource(settings, server.registry, core.generation.identity, reactor.seconds),
     )
     control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
     control.setServiceParent(server)
     return control
+
+
+def _dependencies(parts: Parts) -> list[Callable[[], Dependency]]:
+    """Give what a server depends on beside its registry, each as a function that tells its state."""
+    away: list[tuple[str, Any]] = [("routes", parts.routes), ("numbers", parts.numbers)]
+    if isinstance(parts.subscribers, Subscribers):
+        away.append(("subscribers", parts.subscribers))
+    if parts.guard.radius is not None:
+        away += [(f"RADIUS {state.name}", state) for state in parts.guard.radius.servers]
+    return [partial(_dependency, name, source) for name, source in away]
+
+
+def _dependency(name: str, source: Any) -> Dependency:
+    return Dependency(name, source.away_since, source.away_reason)
 
 
 def registrations_resource(
@@ -272,34 +334,16 @@ def registrations_resource(
     return Registrations(registry, static, identity.aor_key, now).resource()
 
 
-def identity_of(settings: Settings, network: INetwork) -> Identity:
-    """Tell who a configured server is."""
-    return Identity(
-        settings[PROXY_DOMAIN],
-        own_hosts(settings, network),
-        {place.port for place in settings[directives.LISTEN]},
-        settings[directives.ADVERTISED],
-    )
-
-
-def _translation(settings: Settings, registry: Registry, identity: Identity) -> TranslationService:
-    if not settings[REGISTRY]:
-        return TranslationService(TranslationChain(()))
-    called: IRegistry = WithStatic(registry, by_aor(settings[STATIC_REGISTRATION], identity.aor_key))
-    return TranslationService(TranslationChain((RegistryTranslator(called, identity.aor_key),)))
-
-
-def _registry_store(settings: Settings, reactor: Any) -> Any:
-    place = settings[REGISTRY_DATABASE]
-    return SqliteStore(place, reactor) if isinstance(place, Path) else MemoryStore()
-
-
-def _paths(settings: Settings) -> list[Path | str]:
+def paths_of(settings: Settings) -> list[Path | str]:
+    """Give the paths that the server writes to."""
     return [
         settings[directives.PID_FILE],
         settings[directives.LOCK_FILE],
         settings[log_directives.ERROR_LOG],
         settings[REGISTRY_DATABASE],
+        settings[ROUTING_DATABASE],
+        settings[NUMBERS_DATABASE],
+        settings[SUBSCRIBER_DATABASE],
         settings[CONTROL_SOCKET],
         *(custom.path for custom in settings[log_directives.CUSTOM_LOG]),
     ]

@@ -61,6 +61,9 @@ DENY_SILENTLY = Directive("DenySilently", on_off(), False, "Drop what is refused
 GRACEFUL_STOP = Directive(
     "GracefulStopInS", seconds(), 5.0, "How long requests that are being dealt with may take when the server stops."
 )
+EXPLAIN_HISTORY = Directive(
+    "ExplainHistory", whole(maximum=1_000_000), 10_000, "Finished calls of which it is kept why they went where."
+)
 SERVER_NAME = Directive(
     "ServerName",
     host(),
@@ -86,6 +89,7 @@ MODULE = Module(
         DENY_FROM,
         DENY_SILENTLY,
         GRACEFUL_STOP,
+        EXPLAIN_HISTORY,
         SERVER_NAME,
         SERVER_ALIAS,
         MAX_TRANSACTIONS,

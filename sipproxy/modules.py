@@ -3,27 +3,62 @@
 C{python -m sipproxy.modules} prints that page.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from sipproxy import directives
-from sipproxy.config import Module, manual
+from sipproxy import directives, privileges
+from sipproxy.access import settings as authen
+from sipproxy.access.radius import CHAP_WARNING
+from sipproxy.config import Module, Problem, Settings, manual
 from sipproxy.control.settings import MODULE as CONTROL
+from sipproxy.databases import numbers, routes_settings
+from sipproxy.databases import subscribers_settings as subscribers
 from sipproxy.databases.registry import REGISTRY_DATABASE
 from sipproxy.databases.static import STATIC_REGISTRATION
 from sipproxy.logs import directives as logs
+from sipproxy.net import radius_settings as radius
 from sipproxy.net import settings as net
 from sipproxy.proxy import settings as proxy
 from sipproxy.registrar import registrar
+from sipproxy.routing import gateways
+from sipproxy.translation import call_forward, enum
+from sipproxy.translation import gktmp_settings as gktmp
 from sipproxy.translation.expansion import INTERPRETATION, NUM_EXPAND
 from sipproxy.translation.registry import REGISTRY
 
 PROXY_DOMAIN = proxy.proxy_domain(directives.SERVER_NAME)
 MOD_SIP = proxy.mod_sip(PROXY_DOMAIN)
 
+GATEKEEPER_ID = gktmp.gatekeeper_id(directives.SERVER_NAME)
+AUTH_REALM = authen.auth_realm(PROXY_DOMAIN)
+
+
+def _check_access(settings: Settings) -> Iterator[Problem]:
+    yield from authen.check(settings)
+    yield from subscribers.check_subscribers(settings)
+    if not settings[authen.AUTHENTICATION] or settings[authen.SCHEME] == "HTTP_Digest":
+        return
+    if not any(server.kind == "auth" for server in settings[radius.RADIUS_SERVER]):
+        yield settings.error(authen.SCHEME, "HTTP_Digest, as there is no RadiusServer auth")
+    if settings[authen.SCHEME] == "CHAP":
+        yield settings.warning(authen.SCHEME, CHAP_WARNING)
+
+
 MODULES: tuple[Module, ...] = (
-    directives.MODULE,
+    replace(directives.MODULE, directives=(*directives.MODULE.directives, privileges.USER, privileges.GROUP)),
     logs.MODULE,
-    replace(MOD_SIP, directives=(*MOD_SIP.directives, INTERPRETATION, NUM_EXPAND, *net.DIRECTIVES)),
+    replace(
+        MOD_SIP,
+        directives=(
+            *MOD_SIP.directives,
+            gateways.HOLD_DOWN,
+            gateways.PROBE_INTERVAL,
+            INTERPRETATION,
+            NUM_EXPAND,
+            *net.DIRECTIVES,
+        ),
+    ),
+    call_forward.MODULE,
     Module(
         "mod_sip_registry.c",
         (
@@ -36,6 +71,20 @@ MODULES: tuple[Module, ...] = (
             STATIC_REGISTRATION,
         ),
     ),
+    enum.MODULE,
+    Module(
+        "mod_sip_gktmp.c",
+        (*gktmp.DIRECTIVES, GATEKEEPER_ID, numbers.NUMBER_SERVICE, numbers.NUMBERS_DATABASE),
+        check=gktmp.check,
+    ),
+    Module(
+        "mod_sip_routing.c",
+        routes_settings.ROUTING_DIRECTIVES,
+        blocks=routes_settings.ROUTING_BLOCKS,
+        check=routes_settings.check_routes,
+    ),
+    Module("mod_sip_authen.c", (*authen.DIRECTIVES, AUTH_REALM, *subscribers.DIRECTIVES), check=_check_access),
+    Module("mod_sip_radius.c", radius.DIRECTIVES, check=radius.check),
     CONTROL,
 )
 

@@ -6,11 +6,17 @@ L{sipproxy.app.make_service}.
 
 import gc
 import signal
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.logger import Logger
 
 from sipproxy.app import Server
+from sipproxy.config import ConfigError, Settings
+from sipproxy.errors import SipproxyError
+
+log = Logger(namespace="mod_sip")
 
 #: Objects made before the young generation is looked at, and how often the older ones are. Requests free what they
 #: made by themselves; rings of references are rare here (bench/README.md).
@@ -27,16 +33,44 @@ def settle_garbage_collector() -> None:
 class ProcessService(Service):
     """Takes the signals of an operator, once the server has started."""
 
-    def __init__(self, server: Server, reactor: Any) -> None:
+    def __init__(
+        self, server: Server, reactor: Any, read: Callable[[], Settings], become: Callable[[], None] | None = None
+    ) -> None:
+        """
+        @param read: reads the configuration file again
+        @param become: makes the process somebody else's (User, Group), now that the ports are open
+        """
         self.setName("process")
+        self._become = become
+        self._read = read
         self._server = server
         self._reactor = reactor
 
+    def privilegedStartService(self) -> None:
+        """Become who serves, before anything else is opened."""
+        super().privilegedStartService()
+        if self._become is not None:
+            self._become()
+
     def startService(self) -> None:
-        """Reopen the logs on SIGUSR1; let the garbage collector rest."""
+        """Reopen the logs on SIGUSR1, read the configuration on SIGHUP; let the garbage collector rest."""
         super().startService()
+        signal.signal(signal.SIGHUP, self._hang_up)
         signal.signal(signal.SIGUSR1, self._reopen_logs)
         settle_garbage_collector()
 
     def _reopen_logs(self, *_: object) -> None:
         self._reactor.callFromThread(self._server.logs.reopen)
+
+    def _hang_up(self, *_: object) -> None:
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        """Serve by what the configuration file says now; where it is wrong, the log says what, and nothing changes."""
+        try:
+            self._server.reload(self._read())
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("not reloaded: {problem}", problem=problem)
+        except SipproxyError as error:
+            log.error("not reloaded: {error}", error=error)

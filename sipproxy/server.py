@@ -16,8 +16,10 @@ from sipproxy.config import Listen, Settings
 from sipproxy.errors import ListenError
 from sipproxy.interfaces import INetwork, IPort
 from sipproxy.proxy.core import Core
-from sipproxy.proxy.listener import Access, Listener
+from sipproxy.proxy.listener import Listener
 from sipproxy.proxy.points import Point, Points, sent_by
+from sipproxy.proxy.probe import probe
+from sipproxy.routing import NextHop
 from sipproxy.transaction import TimerWheel
 
 log = Logger(namespace="mod_sip")
@@ -102,11 +104,7 @@ class SipService(Service):
             log.info("IPv4 only: {error}", error=error)
 
     def _open_port(self, host: str, port: int) -> None:
-        settings = self._settings
-        access = Access(
-            settings[directives.ALLOW_FROM], settings[directives.DENY_FROM], settings[directives.DENY_SILENTLY]
-        )
-        listener = Listener(self.core, access, self._make_point)
+        listener = Listener(self.core, self._make_point)
         opened = self._network.listen(host, port, listener)
         opened.pause()
         self._ports.append(opened)
@@ -120,6 +118,10 @@ class SipService(Service):
         point = Point(port, name, self._network.local_address)
         self._points.all.append(point)
         return point
+
+    def probe(self, hop: NextHop) -> "Deferred[bool]":
+        """Ask a gateway whether it lives; see L{sipproxy.proxy.probe}."""
+        return probe(hop, self.core.table, self._points, self.core.random)
 
     def serve(self) -> None:
         """Read what comes."""
@@ -167,14 +169,18 @@ def own_hosts(settings: Settings, network: INetwork) -> list[str]:
     return [host for host in found if host]
 
 
-def make_folders(settings: Settings, paths: Sequence[Path | str]) -> None:
-    """Create the folders of configured paths.
+def make_folders(settings: Settings, paths: Sequence[Path | str]) -> list[Path]:
+    """Create the folders of configured paths, and give those that were not there.
 
     @raise ListenError: one cannot be created
     """
+    made: list[Path] = []
     for path in (settings[directives.SERVER_ROOT] / "x", *paths):
         if isinstance(path, Path):
+            missing = [folder for folder in path.parents if not folder.exists()]
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise ListenError(f"cannot create {path.parent}: {error.strerror}") from None
+            made += missing
+    return made

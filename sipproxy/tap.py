@@ -1,18 +1,20 @@
 """C{twistd sipproxy}: its options, and the service behind them."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from twisted.application.service import IService, MultiService
 from twisted.internet import reactor
 from twisted.python import usage
 
-from sipproxy import __version__
-from sipproxy.app import Server, load_settings, make_control, make_service
+from sipproxy import __version__, privileges
+from sipproxy.app import Server, load_settings, make_control, make_service, paths_of
 from sipproxy.config import ConfigError, Settings
 from sipproxy.control import ControlService
 from sipproxy.errors import ListenError, SipproxyError
 from sipproxy.process import ProcessService
+from sipproxy.server import make_folders
 
 
 class Options(usage.Options):
@@ -30,7 +32,9 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read the configuration, whose errors are told before anything is started."""
-        self["settings"] = _load(Path(self["config"]))
+        # Absolute, as twistd changes its folder when it goes to the background.
+        self["config"] = Path(self["config"]).absolute()
+        self["settings"] = _load(self["config"])
         if self["check"]:
             print(f"{self['config']}: configuration is right", file=sys.stderr)
             sys.exit(0)
@@ -63,12 +67,24 @@ def _open(server: Server, control: ControlService) -> None:
 def makeService(options: Options) -> IService:
     """Make the service; a port that cannot be opened is told in one line, before the process goes to the background."""
     process = MultiService()
+
+    def read() -> Settings:
+        return load_settings(options["config"])
+
+    settings = options["settings"]
     try:
-        server = make_service(options["settings"])
+        changes = privileges.is_change(settings)
+        paths = paths_of(settings)
+        folders = make_folders(settings, paths)
+        server = make_service(settings)
         server.setServiceParent(process)
-        _open(server, make_control(server, options["settings"]))
+        _open(server, make_control(server, settings, read=read))
+        if changes:
+            files = [path for path in paths if isinstance(path, Path)]
+            privileges.hand_over(settings, [*folders, *files])
     except SipproxyError as error:
         print(f"sipproxy: {error}", file=sys.stderr)
         sys.exit(1)
-    ProcessService(server, reactor).setServiceParent(process)
+    become = partial(privileges.drop, settings) if changes else None
+    ProcessService(server, reactor, read, become).setServiceParent(process)
     return process

@@ -1,4 +1,4 @@
-"""Control requests without a server: its own code, here, on the SQLite file.
+"""Control requests without a server: its own code, here, on a SQLite file.
 
 The server's lock file is held meanwhile, so that none starts.
 """
@@ -6,39 +6,109 @@ The server's lock file is held meanwhile, so that none starts.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
 from sipproxy import directives
-from sipproxy.app import identity_of, registrations_resource
+from sipproxy.app import registrations_resource
 from sipproxy.cli.failure import Failure
 from sipproxy.cli.transport import target
-from sipproxy.config import Settings
-from sipproxy.control import Api, Json, Reply
+from sipproxy.composition import identity_of
+from sipproxy.config import Directive, Settings
+from sipproxy.control import Api, Json, Reply, Resource
 from sipproxy.control.api import JSON_TYPE, encode
+from sipproxy.control.numbers import NumberControl
+from sipproxy.control.routes import RouteControl
+from sipproxy.databases import numbers, routes
+from sipproxy.databases.numbers import NUMBERS_DATABASE, Numbers, numbers_table
 from sipproxy.databases.registry import REGISTRY_DATABASE, Registry
 from sipproxy.databases.registry_sqlite import SqliteStore
+from sipproxy.databases.routes import Routes, route_table
+from sipproxy.databases.routes_settings import ROUTING_DATABASE, static_routes
+from sipproxy.databases.table_sqlite import SqliteRows
 from sipproxy.errors import ListenError, StoreError
 from sipproxy.net.udp import UdpNetwork
 from sipproxy.server import LockFile
 
 
+class IStarted(Protocol):
+    """What is loaded before it is changed, and stores what is on its way at its end."""
+
+    def start(self) -> Deferred[None]:
+        """Load what is stored."""
+
+    def stop(self) -> Deferred[None]:
+        """Store what is on its way."""
+
+
+class Opened(NamedTuple):
+    """A database that is open.
+
+    @ivar database: it
+    @ivar resources: what can be done with it
+    """
+
+    database: IStarted
+    resources: tuple[Resource, ...]
+
+
+class Database(NamedTuple):
+    """A database of the server that can be worked on without it.
+
+    @ivar title: what it is called
+    @ivar directive: tells its file
+    @ivar path: of the resource that lists it page by page, for which it need not be loaded
+    @ivar open: opens it, with a reactor that runs in another thread
+    """
+
+    title: str
+    directive: Directive[Path | str]
+    path: str
+    open: Callable[[Settings, Path, Any], Opened]
+
+
+def _open_registry(settings: Settings, path: Path, reactor: Any) -> Opened:
+    network = UdpNetwork(reactor, settings[directives.RECEIVE_BUFFER], settings[directives.DSCP])
+    registry = Registry(SqliteStore(path, reactor), reactor, reactor.seconds)
+    identity = identity_of(settings, network)
+    return Opened(registry, (registrations_resource(settings, registry, identity, reactor.seconds),))
+
+
+def _open_routes(settings: Settings, path: Path, reactor: Any) -> Opened:
+    table = route_table(SqliteRows(path, routes.LAYOUT, reactor), reactor)
+    opened = Routes(static_routes(settings), table)
+    return Opened(opened, RouteControl(lambda: opened, reactor).resources())
+
+
+def _open_numbers(settings: Settings, path: Path, reactor: Any) -> Opened:
+    table = numbers_table(SqliteRows(path, numbers.LAYOUT, reactor), reactor)
+    opened = Numbers(settings[numbers.NUMBER_SERVICE], table)
+    return Opened(opened, NumberControl(lambda: opened, reactor).resources())
+
+
+REGISTRY = Database("registry", REGISTRY_DATABASE, "/registrations", _open_registry)
+ROUTING = Database("routing database", ROUTING_DATABASE, "/routes", _open_routes)
+NUMBERS = Database("number-services database", NUMBERS_DATABASE, "/numbers", _open_numbers)
+
+
 class DirectTransport:
-    """The registry's file.
+    """The file of a database.
 
     @param reactor: a reactor that runs in another thread
     @param release: called at the end
     """
 
-    def __init__(self, settings: Settings, path: Path, reactor: Any, release: Callable[[], object]) -> None:
+    def __init__(self, opened: Opened, path: str, reactor: Any, release: Callable[[], object]) -> None:
+        """
+        @param path: of the resource for whose GET nothing need be loaded
+        """
         self._reactor = reactor
         self._release = release
-        network = UdpNetwork(reactor, settings[directives.RECEIVE_BUFFER], settings[directives.DSCP])
-        self._registry = Registry(SqliteStore(path, reactor), reactor, reactor.seconds)
-        identity = identity_of(settings, network)
-        self._api = Api((registrations_resource(settings, self._registry, identity, reactor.seconds),))
+        self._database = opened.database
+        self._path = path
+        self._api = Api(opened.resources)
         self._is_loaded = False
 
     def request(self, method: str, path: str, query: Mapping[str, object], body: Json | None) -> tuple[int, Json]:
@@ -46,8 +116,8 @@ class DirectTransport:
 
         @raise Failure: the file cannot be read
         """
-        if method != "GET" and not self._is_loaded:
-            # What is changed has to be read whole before; pages are read as they are asked for.
+        if not self._is_loaded and (method, path) != ("GET", self._path):
+            # What is changed or searched has to be read whole before; pages are read as they are asked for.
             self._load()
         data = b"" if body is None else encode(body)
         reply: Reply = self._wait(self._api.handle, method, target(path, query), JSON_TYPE, data)
@@ -55,28 +125,28 @@ class DirectTransport:
 
     def _load(self) -> None:
         try:
-            self._wait(self._registry.start)
+            self._wait(self._database.start)
         except StoreError as error:
             raise Failure(str(error)) from None
         self._is_loaded = True
 
     def close(self) -> None:
         """Store what is on its way, and let others have the file."""
-        self._wait(self._registry.stop)
+        self._wait(self._database.stop)
         self._release()
 
     def _wait(self, function: Callable[..., "Deferred[Any]"], *arguments: object) -> Any:
         return blockingCallFromThread(self._reactor, function, *arguments)
 
 
-def open_direct(settings: Settings) -> DirectTransport:
-    """Begin to work on the file in place of the server.
+def open_direct(settings: Settings, database: Database) -> DirectTransport:
+    """Begin to work on the file of a database in place of the server.
 
     @raise Failure: there is no such file, or a server runs after all
     """
-    path = settings[REGISTRY_DATABASE]
+    path = settings[database.directive]
     if not isinstance(path, Path):
-        raise Failure("the server is down, and its registry with it: RegistryDatabase is memory")
+        raise Failure(f"the server is down, and its {database.title} with it: {database.directive.name} is memory")
     if not path.exists():
         # The server makes it, as the user that it runs as.
         raise Failure(f"the server is down, and there is no {path} yet")
@@ -87,16 +157,16 @@ def open_direct(settings: Settings) -> DirectTransport:
         raise Failure("the server runs, but nobody answers at its control socket") from None
     except OSError as error:
         raise Failure(f"{settings[directives.LOCK_FILE]} cannot be locked: {error.strerror}") from None
-    reactor, end = _running_reactor()
+    reactor, end = running_reactor()
 
     def release() -> None:
         end()
         lock.release()
 
-    return DirectTransport(settings, path, reactor, release)
+    return DirectTransport(database.open(settings, path, reactor), database.path, reactor, release)
 
 
-def _running_reactor() -> tuple[Any, Callable[[], None]]:
+def running_reactor() -> tuple[Any, Callable[[], None]]:
     """Give a reactor that runs in a thread of its own, and what ends it.
 
     The commands are plain functions that wait; what they wait for is the server's own code, which needs a reactor.

@@ -8,9 +8,13 @@ from sipproxy import __version__
 from sipproxy.cli.calls import calls
 from sipproxy.cli.check import check
 from sipproxy.cli.completion import completion
+from sipproxy.cli.explain import explain
 from sipproxy.cli.failure import PROGRAM
+from sipproxy.cli.gateways import gateways
 from sipproxy.cli.loglevel import loglevel
 from sipproxy.cli.registrations import registrations
+from sipproxy.cli.reload import reload
+from sipproxy.cli.replay import replay
 from sipproxy.cli.session import VARIABLE, Session
 from sipproxy.cli.status import status
 from sipproxy.cli.transactions import transactions
@@ -20,6 +24,10 @@ COMMANDS: tuple[click.Command, ...] = (
     status,
     registrations,
     calls,
+    explain,
+    gateways,
+    reload,
+    replay,
     transactions,
     loglevel,
     check,

@@ -80,15 +80,39 @@ class Session:
 
         @raise Failure: there is no way
         """
+        return self._way_to("REGISTRY")
+
+    @cached_property
+    def routes(self) -> "ITransport":
+        """The routing database, and the routes of the configuration; the same ways.
+
+        @raise Failure: there is no way
+        """
+        return self._way_to("ROUTING")
+
+    @cached_property
+    def numbers(self) -> "ITransport":
+        """The number-services database, and the number services of the configuration; the same ways.
+
+        @raise Failure: there is no way
+        """
+        return self._way_to("NUMBERS")
+
+    def _way_to(self, name: str) -> "ITransport":
+        """Open a database.
+
+        @param name: what L{sipproxy.cli.direct} calls it
+        """
         try:
             server = self.server
         except ServerDownError:
-            from sipproxy.cli.direct import open_direct
+            from sipproxy.cli import direct
 
-            direct = open_direct(self.settings)
-            self._stack.callback(direct.close)
-            note("the server is down: working on the file of its registry")
-            return direct
+            database: direct.Database = getattr(direct, name)
+            opened = direct.open_direct(self.settings, database)
+            self._stack.callback(opened.close)
+            note(f"the server is down: working on the file of its {database.title}")
+            return opened
         note(f"asking the server at {self._socket}")
         return server
 

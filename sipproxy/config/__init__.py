@@ -23,7 +23,7 @@ from sipproxy.config.kinds import (
 )
 from sipproxy.config.manpage import manual
 from sipproxy.config.problems import ConfigError, Position, Problem
-from sipproxy.config.settings import Section, Settings, load
+from sipproxy.config.settings import Section, Settings, changed, load
 
 __all__ = [
     "Block",
@@ -39,6 +39,7 @@ __all__ = [
     "Settings",
     "WrongValueError",
     "address_port",
+    "changed",
     "each",
     "host",
     "hosts",

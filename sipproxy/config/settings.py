@@ -226,3 +226,20 @@ def _written(values: Mapping[str, Text | Sequence[Mapping[str, Text]]]) -> Itera
                 yield name
                 yield from _written(item)
                 yield f"</{name.strip('<>').split()[0]}>"
+
+
+def changed(modules: Sequence[Module], old: Settings, new: Settings) -> list[Directive[Any] | Block[Any]]:
+    """Give the declarations whose values differ between two configurations, in the order of the manual."""
+    found: list[Directive[Any] | Block[Any]] = []
+    for module in modules:
+        found += [directive for directive in module.directives if old[directive] != new[directive]]
+        found += [block for block in module.blocks if _contents(block, old) != _contents(block, new)]
+    return found
+
+
+def _contents(block: Block[Any], settings: Settings) -> list[object]:
+    """Give what stands in the blocks of a kind, comparable."""
+    return [
+        (section.arguments, [section.settings[directive] for directive in block.directives])
+        for section in settings.blocks(block)
+    ]

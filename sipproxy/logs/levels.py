@@ -102,6 +102,11 @@ class Levels:
         """Give the level in force for a module."""
         return self._by_module.get(module, self._default)
 
+    def replace(self, default: Severity, by_module: Mapping[str, Severity]) -> None:
+        """Change all of them."""
+        self._default = default
+        self._by_module = dict(by_module)
+
     def set_default(self, level: Severity) -> None:
         """Change the level of all modules that have none of their own."""
         self._default = level

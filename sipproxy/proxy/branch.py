@@ -6,9 +6,10 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from sipproxy.errors import RequestError
+from sipproxy.interfaces import IGateways
 from sipproxy.message import Response
 from sipproxy.proxy.forward import Copy, write_copy
-from sipproxy.proxy.loops import new_branch
+from sipproxy.proxy.history import Attempt
 from sipproxy.proxy.responses import Final, is_for_us
 from sipproxy.routing import NextHop, NextHops
 from sipproxy.transaction import ClientTransaction
@@ -43,6 +44,7 @@ class Branch:
     __slots__ = (
         "_cancel_sent",
         "_cancel_wanted",
+        "_gateways",
         "_guard",
         "_hops",
         "_news_at",
@@ -70,6 +72,10 @@ class Branch:
         self.unreachable = True
         self.replaced = False
         self.copy = copy
+        # Registered contacts are never held down, and requests of dialogs have no other way.
+        self._gateways: IGateways | None = None
+        if copy is not None and not copy.routed and context.is_free and target.origin != "mod_sip_registry":
+            self._gateways = context.journey.generation.gateways
         self._hops: list[NextHop] = []
         self._cancel_wanted = False
         self._cancel_sent = False
@@ -92,7 +98,7 @@ class Branch:
         elif not hops:
             self._end(Final(404))
         else:
-            self._hops = list(hops)
+            self._hops = list(hops if self._gateways is None else self._gateways.in_order(hops))
             self._next_hop()
 
     def _routing_failed(self, failure: Failure) -> None:
@@ -111,15 +117,17 @@ class Branch:
         assert self.copy is not None
         hop = self.hop = self._hops.pop(0)
         leaving = context.core.points.choose(hop.host, context.point)
-        branch = new_branch(context.core.random, context.journey.decision)
-        sent = write_copy(
-            self.copy, branch, context.point, context.source[0], leaving, hop.host, context.policy.record_route
-        )
+        branch, record_route = context.marks()
+        sent = write_copy(self.copy, branch, context.point, context.source[0], leaving, hop, record_route)
         self.answered = False
         self._set_guard()
         if context.is_invite and self._timer_c is None:
             self._news_at = context.core.now()
             self._timer_c = context.core.wheel.start(max(0.0, self._ring_time()), self._timer_c_fired, None)
+        if context.diversions is not None:
+            context.diversions.left(self.target)
+        if context.is_call and context.core.call_observers:
+            context.core.call_left(context.outcome, hop, sent)
         self.client = context.core.table.create_client(
             branch, sent, context.request.method, leaving, (hop.host, hop.port), self
         )
@@ -146,6 +154,8 @@ class Branch:
         if transaction is not self.client:
             self._late(transaction, response)
             return
+        if self._gateways is not None and not self.answered and self.hop is not None and status != 503:
+            self._gateways.answered(self.hop)
         self.answered = True
         self.unreachable = False
         if self._guard is not None:
@@ -161,6 +171,8 @@ class Branch:
             self.final = self.final or Final(status)
             self.context.succeeded(self, response)
         elif self.final is None:
+            if status == 503:
+                self._report("503", response)
             if status == 503 and self._hops and not self._cancel_wanted:
                 self._next_hop()  # RFC 3263 4.3
             else:
@@ -181,6 +193,8 @@ class Branch:
             self._news_at = self.context.core.now()  # 16.7 item 2: timer C begins anew
             if not is_for_us(response):
                 self.context.pass_provisional(self, response)
+            if self.context.diversions is not None:
+                self.context.diversions.heard(self.target)
 
     def _late(self, transaction: ClientTransaction, response: Response) -> None:
         """A next hop that was given up says something after all."""
@@ -194,18 +208,27 @@ class Branch:
     def timed_out(self, transaction: ClientTransaction) -> None:
         """Take timer B or F, or the end of waiting for what a CANCEL asked for (16.7 item 6: as a 408)."""
         if transaction is self.client and self.final is None:
-            self._hop_failed(Final(408))
+            self._hop_failed(Final(408), "timeout")
 
     def transport_failed(self, transaction: ClientTransaction, reason: str) -> None:
         """Take an ICMP error (16.9: as a 503)."""
         if transaction is self.client and self.final is None:
-            self._hop_failed(Final(503))
+            self._hop_failed(Final(503), reason)
 
-    def _hop_failed(self, final: Final) -> None:
+    def _hop_failed(self, final: Final, reason: str) -> None:
+        if not self.answered:
+            self._report(reason)
         if self._hops and not self._cancel_wanted:
             self._next_hop()
         else:
             self._end(Final(487) if self.context.was_cancelled else final)
+
+    def _report(self, reason: str, response: Response | None = None) -> None:
+        """Tell what became of the request at the current next hop, if that is one to be watched."""
+        if self.hop is not None and self._hops:
+            self.context.journey.subject.trace.append(("sent", "mod_sip", Attempt(self.hop, f"{reason}, the next one")))
+        if self._gateways is not None and self.hop is not None and not self._cancel_wanted:
+            self._gateways.failed(self.hop, reason, None if response is None else _retry_after(response))
 
     # Timers.
 
@@ -214,6 +237,7 @@ class Branch:
         self._guard = None
         if self.client is not None and self._hops and not self._cancel_wanted:
             self.client.stop_resending()
+            self._report("timeout")
             self._next_hop()
 
     def _timer_c_fired(self, _: object) -> None:
@@ -265,3 +289,9 @@ class Branch:
         self._stop_timers()
         self.final = final
         self.context.branch_ended(self)
+
+
+def _retry_after(response: Response) -> float | None:
+    """Give the seconds of a Retry-After (RFC 3261 20.33), None where there is none or it cannot be read."""
+    value = (response.header("retry-after") or b"").partition(b"(")[0].partition(b";")[0].strip()
+    return float(value) if value.isdigit() and len(value) < 10 else None

@@ -4,7 +4,7 @@ The steps have the numbers of 16.7. Choosing among responses is in
 L{sipproxy.proxy.responses}, a single branch in L{sipproxy.proxy.branch}.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,12 @@ from sipproxy.interfaces import Address
 from sipproxy.message import Request, Response, Uri, parse_name_addr
 from sipproxy.message.headers import parse_seconds
 from sipproxy.proxy.branch import Branch
+from sipproxy.proxy.diversion import Diversions
 from sipproxy.proxy.exchange import Exchange
 from sipproxy.proxy.forward import hops_left, make_copy
+from sipproxy.proxy.history import Attempt
 from sipproxy.proxy.late import LateSuccess, pass_success
+from sipproxy.proxy.loops import new_branch
 from sipproxy.proxy.points import Point, sent_by
 from sipproxy.proxy.responses import Final, choose_best, pass_on
 from sipproxy.proxy.settings import Policy
@@ -37,7 +40,10 @@ class ResponseContext(Exchange):
     """One proxied request.
 
     @ivar policy: the generation's policy that it began with
+    @ivar is_free: whether it belongs to no dialog, so that it may go any way (RFC 3261 12.2)
+    @ivar is_call: whether it is an INVITE that does
     @ivar was_cancelled: whether the caller sent CANCEL
+    @ivar diversions: the wishes of subscribers that it has met, None where there were none
     """
 
     __slots__ = (
@@ -47,7 +53,10 @@ class ResponseContext(Exchange):
         "_queue",
         "_seen",
         "_succeeded",
+        "diversions",
         "expires",
+        "is_call",
+        "is_free",
         "is_invite",
         "policy",
         "was_cancelled",
@@ -55,8 +64,10 @@ class ResponseContext(Exchange):
 
     def __init__(self, core: "Core", request: Request, source: Address, point: Point) -> None:
         Exchange.__init__(self, core, request, source, point)
-        self.policy: Policy = core.generation.policy
+        self.policy: Policy = self.generation.policy
         self.is_invite = request.method == b"INVITE"
+        self.is_free = not request.to.tag
+        self.is_call = self.is_invite and self.is_free
         self.expires = _expires(request) if self.is_invite and "expires" in request.names else 0
         self.was_cancelled = False
         self._branches: list[Branch] = []
@@ -65,6 +76,7 @@ class ResponseContext(Exchange):
         self._front_may_start = False
         self._advance_timer: Timer | None = None
         self._succeeded = False
+        self.diversions: Diversions | None = None
 
     def hops(self) -> list[NextHop]:
         """Give the next hops of pending branches."""
@@ -72,8 +84,11 @@ class ResponseContext(Exchange):
 
     # Targets.
 
-    def add_targets(self, targets: Sequence[Target]) -> None:
-        """Put targets before those that wait, highest q first; none twice (16.5), no more than MaxForks."""
+    def add_targets(self, targets: Sequence[Target], beyond: int = 0) -> None:
+        """Put targets before those that wait, highest q first; none twice (16.5), no more than MaxForks.
+
+        @param beyond: how many more than MaxForks there may be
+        """
         if len(targets) == 1 and not self._seen:  # most calls
             self._seen.append(targets[0].uri)
             self._queue.append([targets[0]])
@@ -83,7 +98,7 @@ class ResponseContext(Exchange):
             if self.policy.forking == "Off":
                 targets = (choose(targets, self.request),)
             targets = sorted(targets, key=lambda target: -target.q)
-        room = self.policy.max_forks - len(self._branches) - sum(map(len, self._queue))
+        room = max(beyond, self.policy.max_forks - len(self._branches) - sum(map(len, self._queue)))
         for target in targets:
             if len(fresh) >= room or any(target.uri.same(uri) for uri in self._seen):
                 continue
@@ -105,7 +120,7 @@ class ResponseContext(Exchange):
         while self._queue and self._may_start(pending):
             self._start_group(pending)
             pending = self._pending()
-        if self._queue or pending:
+        if self._queue or pending or (self.diversions is not None and self.diversions.is_looking):
             return
         if not self.finished:
             self._finish_with_best()
@@ -113,12 +128,18 @@ class ResponseContext(Exchange):
 
     def _leave(self) -> None:
         """Give all memory back but what late 2xx need; rings of references would wait for the garbage collector."""
+        keeps_trace = self.core.history is not None and self.is_call
         for branch in self._branches:
             client = branch.client
+            if keeps_trace and branch.hop is not None:
+                final = branch.final
+                outcome = "nothing yet" if final is None else final.status
+                self.journey.subject.trace.append(("sent", "mod_sip", Attempt(branch.hop, outcome)))
             if client is None or client.state in (CALLING, PROCEEDING):
                 continue  # given up: a provisional response would be answered with CANCEL
             client.user = LateSuccess(self.server) if client.state == ACCEPTED and self.server is not None else None
         self._branches = []
+        self.diversions = None
 
     def _may_start(self, pending: list[Branch]) -> bool:
         return not pending or (self._front_may_start and _breadth_of(pending) < self.journey.breadth)
@@ -130,6 +151,9 @@ class ResponseContext(Exchange):
         """Start as many targets of the first group as Max-Breadth allows (RFC 5393 5.3.3)."""
         room = self.journey.breadth - _breadth_of(pending)
         group = self._queue.pop(0)
+        if room > len(group) and any(target.forwarding is not None for target in group):
+            # Half is left for where the call is forwarded, as what is cancelled for it may take long to end.
+            room = max(len(group), room // 2)
         now, later = group[:room], group[room:]
         # What Max-Breadth holds back follows as soon as a branch has ended (RFC 5393 5.3.3.1).
         self._front_may_start = bool(later)
@@ -151,6 +175,8 @@ class ResponseContext(Exchange):
             branch = Branch(self, target, None, 0)
             branch.final = Final(error.status, error=error)
         self._branches.append(branch)
+        if target.forwarding is not None and self.is_invite and self.diversions is None:
+            self.diversions = Diversions(self)
         return branch
 
     def _start_branch(self, branch: Branch) -> None:
@@ -163,6 +189,15 @@ class ResponseContext(Exchange):
             branch.fail(error)
         else:
             branch.start(hops)
+
+    def marks(self) -> tuple[bytes, bytes | None]:
+        """Give a new branch value, and the parameters of our Record-Route; None for no Record-Route."""
+        journey, wanted = self.journey, self.policy.record_route
+        exemption = journey.generation.exemption
+        if exemption is None:
+            return new_branch(self.core.random, journey.decision), b"" if wanted else None
+        branch = exemption.new_branch(self.core.random, self.request, journey.decision)
+        return branch, exemption.route_parameter(self.request) if wanted else None
 
     def _set_sequential_timer(self) -> None:
         """Where other contacts wait, these may ring for SequentialTimeoutInMs only."""
@@ -190,6 +225,8 @@ class ResponseContext(Exchange):
         self._queue.clear()
         if self.is_invite or not self.finished:
             self._note_hop(branch)
+            if self.is_call and self.core.call_observers and branch.hop is not None:
+                self.core.call_answered(self.outcome, branch.hop, response)
             self._pass_final(response.status, pass_on(response))
         if first:
             self._cancel_pending()
@@ -205,15 +242,19 @@ class ResponseContext(Exchange):
             self._cancel_pending()  # item 5: a 6xx ends the search
         elif final.status // 100 == 3 and final.response is not None and self._recurse(branch, final):
             return
-        self.advance()
+        if self.diversions is None or self.is_over() or not self.diversions.take(branch):
+            self.advance()
 
     def _recurse(self, branch: Branch, final: Final) -> bool:
         """Item 4: the contacts of a 3xx become targets, where the Request-URI is ours (16.5)."""
-        if not (self.policy.recursive and self.journey.may_retarget) or self._is_over():
+        if not (self.policy.recursive and self.journey.may_retarget) or self.is_over():
             return False
         targets = _contacts(final.response) if final.response is not None else []
         if not targets:
             return False
+        for target in targets:
+            target.forwarding = branch.target.forwarding
+            target.diversions = branch.target.diversions
         branch.final = None  # pending, until it is known where the contacts lead
         try:
             found = self.journey.inside(targets)
@@ -225,7 +266,7 @@ class ResponseContext(Exchange):
             self._recursed(found, branch, final)
         return True
 
-    def _is_over(self) -> bool:
+    def is_over(self) -> bool:
         """Tell whether no new branches are to be: a 2xx, a 6xx or a CANCEL came (item 5, 16.10)."""
         declined = any(branch.final is not None and branch.final.status >= 600 for branch in self._branches)
         return self._succeeded or self.was_cancelled or declined
@@ -242,6 +283,47 @@ class ResponseContext(Exchange):
         for branch in self._pending():
             if self.is_invite:
                 branch.cancel()
+
+    # What diversions ask for.
+
+    def is_trying(self, covers: Callable[[Target], bool]) -> bool:
+        """Tell whether any of some targets waits or is pending."""
+        waiting = (target for group in self._queue for target in group)
+        return any(map(covers, waiting)) or any(covers(branch.target) for branch in self._pending())
+
+    def ended(self) -> list[Branch]:
+        """Give the branches that have ended and count."""
+        return [branch for branch in self._branches if branch.final is not None and not branch.replaced]
+
+    def replace(self, covers: Callable[[Target], bool]) -> None:
+        """Give some targets up: others take their place."""
+        kept = ([target for target in group if not covers(target)] for group in self._queue)
+        self._queue = [group for group in kept if group]
+        replaced = [branch for branch in self._branches if covers(branch.target)]
+        for branch in replaced:
+            branch.replaced = True
+        for branch in replaced:
+            branch.give_up()
+
+    def go_on_at(self, targets: Sequence[Target], wished: Target) -> None:
+        """Try the targets that stand in the place of what was given up."""
+        if self.is_over():
+            self.advance()
+            return
+        before = len(self._seen)
+        self.add_targets(targets, beyond=len(targets))
+        if len(self._seen) == before:
+            self.go_on_without(wished, RequestError(482))  # all of them were tried before
+            return
+        self._front_may_start = True
+        self.advance()
+
+    def go_on_without(self, wished: Target, error: RequestError) -> None:
+        """There are none."""
+        branch = Branch(self, wished, None, 0)
+        branch.final = Final(error.status, error=error)
+        self._branches.append(branch)
+        self.branch_ended(branch)
 
     # The end.
 
@@ -293,6 +375,8 @@ class ResponseContext(Exchange):
         if self._advance_timer is not None:
             self._advance_timer.cancel()
             self._advance_timer = None
+        if self.diversions is not None:
+            self.diversions.end()
 
     def cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
         """16.10: a CANCEL came; pending branches are cancelled."""

@@ -13,13 +13,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sipproxy.errors import RequestError, UnavailableError
-from sipproxy.interfaces import Address, IOutcome, IOutcomeObserver
+from sipproxy.errors import RequestError, SilenceError, UnavailableError
+from sipproxy.interfaces import Address, IAccess, ICallObserver, IOutcome, IOutcomeObserver
 from sipproxy.message import Request, Response, make_response
 from sipproxy.proxy import stateless
 from sipproxy.proxy.context import ResponseContext
 from sipproxy.proxy.exchange import Exchange, Outcome
 from sipproxy.proxy.generation import Generation, Reply
+from sipproxy.proxy.history import CallHistory
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import Point, Points, sent_by
 from sipproxy.proxy.redirect import Contacts, contacts, split_by_action, status_of
@@ -48,6 +49,8 @@ class Core:
 
     @ivar generation: the configuration for new requests; a reload replaces it
     @ivar draining: whether no new calls are taken
+    @ivar call_observers: who is told of calls, in C{call_left} and C{call_answered}
+    @ivar history: the last calls, None to keep none
     @ivar pending: requests that have no final response yet
     """
 
@@ -60,7 +63,12 @@ class Core:
         now: Callable[[], float],
         observers: Sequence[IOutcomeObserver],
         max_transactions: int,
+        call_observers: Sequence[ICallObserver] = (),
+        history: CallHistory | None = None,
     ) -> None:
+        """
+        @param call_observers: observers that are told of calls too
+        """
         self.generation = generation
         self.wheel = wheel
         self.points = points
@@ -69,8 +77,19 @@ class Core:
         self.draining = False
         self.pending = 0
         self.table = TransactionTable(wheel, generation.policy.values, max_transactions, random, self)
-        self._observers = tuple(observers)
+        self.history = history
+        self.call_observers = tuple(call_observers)
+        self._observers = (*observers, *call_observers)
         self._secret = b"%032x" % random.getrandbits(128)
+
+    def serve_by(self, generation: Generation) -> None:
+        """Deal with requests by another configuration from now on; those that are here keep theirs."""
+        self.generation = generation
+        self.table.values = generation.policy.values
+
+    def uses(self, generation: Generation) -> bool:
+        """Tell whether requests are being dealt with by a configuration."""
+        return any(isinstance(user, Exchange) and user.generation is generation for user in self.table.users())
 
     # TransactionUser.
 
@@ -88,12 +107,14 @@ class Core:
         try:
             if stateful or is_for_registrar:
                 exchange.begin()
-            if is_for_registrar:
-                self._register(exchange)
+            if exchange.generation.access is None:
+                self._go_on(exchange, is_for_registrar)
             else:
-                self._dispatch(exchange)
+                self._admit(exchange.generation.access, exchange, is_for_registrar)
         except RequestError as error:
             exchange.fail(error)
+        except SilenceError as error:
+            exchange.keep_silent(str(error))
         except Exception:  # noqa: BLE001 - a fault of ours must not reach other calls
             self.broke(exchange, None)
 
@@ -141,12 +162,38 @@ class Core:
 
     # What a request is.
 
+    def _admit(self, access: IAccess, exchange: Exchange, is_for_registrar: bool) -> None:
+        """Let a request pass, or not (22)."""
+        exemption = exchange.generation.exemption
+        if exemption is not None and exemption.covers(exchange.request):
+            self._go_on(exchange, is_for_registrar)
+            return
+        admitted = access.admit(exchange.request, exchange.source, is_for_registrar)
+        if isinstance(admitted, Deferred):
+            self._trying(exchange)
+            admitted.addCallback(self._admitted, exchange, is_for_registrar).addErrback(self._failed, exchange)
+        else:
+            self._admitted(admitted, exchange, is_for_registrar)
+
+    def _admitted(self, notes: dict[str, str], exchange: Exchange, is_for_registrar: bool) -> None:
+        if exchange.finished:  # cancelled meanwhile
+            return
+        if notes:
+            exchange.outcome.notes.update(notes)
+        self._go_on(exchange, is_for_registrar)
+
+    def _go_on(self, exchange: Exchange, is_for_registrar: bool) -> None:
+        if is_for_registrar:
+            self._register(exchange)
+        else:
+            self._dispatch(exchange)
+
     def _dispatch(self, exchange: Exchange) -> None:
         request = exchange.request
         if self.draining and request.method == b"INVITE" and not request.to.tag:
             raise UnavailableError(b"Shutting Down", retry_after=60)
         if request.method == b"OPTIONS" and self._is_for_us(request):
-            allow = _ALLOW if self.generation.registrar is None else _ALLOW + b", REGISTER"
+            allow = _ALLOW if exchange.generation.registrar is None else _ALLOW + b", REGISTER"
             exchange.reply(200, headers=(allow, *_OPTIONS_HEADERS))  # 11.2; 16.3 item 3
         else:
             self._find_targets(exchange)
@@ -163,7 +210,7 @@ class Core:
         return ready.route is None and identity.is_ours(ready.uri)
 
     def _register(self, exchange: Exchange) -> None:
-        registrar = self.generation.registrar
+        registrar = exchange.generation.registrar
         if registrar is None:
             raise RequestError(405, headers=(_ALLOW,))
         reply = registrar.register(exchange.request)
@@ -182,7 +229,7 @@ class Core:
         if request.max_forwards == 0:
             raise RequestError(483)  # 16.3 item 3
         journey = exchange.journey = Journey(
-            self.generation, request, exchange.source, exchange.outcome.started, exchange.server is not None
+            exchange.generation, request, exchange.source, exchange.outcome.started, exchange.server is not None
         )
         targets = journey.targets()
         if isinstance(targets, AT_HAND):
@@ -288,10 +335,18 @@ class Core:
     def tell(self, outcome: IOutcome) -> None:
         """Tell the observers of a request that is done."""
         for observer in self._observers:
-            try:
-                observer.finished(outcome)
-            except Exception:  # noqa: BLE001 - a fault of ours must not reach other calls
-                log.failure("an observer of requests failed")
+            _tell(observer.finished, outcome)
+
+    def call_left(self, outcome: IOutcome, hop: NextHop, sent: bytes) -> None:
+        """Tell the observers of calls that an INVITE leaves on a branch."""
+        request_uri = sent.split(b" ", 2)[1]
+        for observer in self.call_observers:
+            _tell(observer.forwarded, outcome, hop, request_uri)
+
+    def call_answered(self, outcome: IOutcome, hop: NextHop, response: Response) -> None:
+        """Tell the observers of calls that a 2xx goes upstream."""
+        for observer in self.call_observers:
+            _tell(observer.answered, outcome, hop, response)
 
     def broke(self, exchange: Exchange, failure: Failure | None) -> None:
         """A fault of ours (None: the exception that is being handled): the log and 500."""
@@ -309,8 +364,17 @@ class Core:
     def _failed(self, failure: Failure, exchange: Exchange) -> None:
         if isinstance(failure.value, RequestError):
             exchange.fail(failure.value)
+        elif isinstance(failure.value, SilenceError):
+            exchange.keep_silent(str(failure.value))
         else:
             self.broke(exchange, failure)
+
+
+def _tell(function: Callable[..., None], *arguments: object) -> None:
+    try:
+        function(*arguments)
+    except Exception:  # noqa: BLE001 - a fault of ours must not reach other calls
+        log.failure("an observer of requests failed")
 
 
 class _Ignore:

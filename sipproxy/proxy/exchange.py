@@ -13,6 +13,7 @@ from zope.interface import implementer
 from sipproxy.errors import RequestError
 from sipproxy.interfaces import Address, IOutcome
 from sipproxy.message import Request, make_response
+from sipproxy.proxy.history import CallHistory, PastCall
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import Point, sent_by
 from sipproxy.routing import NextHop
@@ -43,16 +44,29 @@ class Outcome:
 class Exchange:
     """A request with a server transaction (or, with none, one that is answered statelessly).
 
+    @ivar generation: the configuration that it began with
     @ivar outcome: what is known so far
     @ivar server: its server transaction
     @ivar journey: what was found out about where it goes; set before it is forwarded or redirected
     @ivar finished: whether a final response was sent, or the request given up
     """
 
-    __slots__ = ("_trying_timer", "core", "finished", "journey", "outcome", "point", "request", "server", "source")
+    __slots__ = (
+        "_trying_timer",
+        "core",
+        "finished",
+        "generation",
+        "journey",
+        "outcome",
+        "point",
+        "request",
+        "server",
+        "source",
+    )
 
     def __init__(self, core: "Core", request: Request, source: Address, point: Point) -> None:
         self.core = core
+        self.generation = core.generation
         self.request = request
         self.source = source
         self.point = point
@@ -74,7 +88,7 @@ class Exchange:
         core, request = self.core, self.request
         self.server = core.table.create_server(request, self.source, self.point, self)
         if request.method != b"INVITE":
-            self._trying_timer = core.wheel.start(core.generation.policy.values.until_t2, self._trying_due, None)
+            self._trying_timer = core.wheel.start(self.generation.policy.values.until_t2, self._trying_due, None)
 
     def _trying_due(self, _: object) -> None:
         """RFC 4320 4.1: not before a timer E reaches T2, but then, a request that is no INVITE gets a 100 too."""
@@ -108,6 +122,11 @@ class Exchange:
         self.outcome.notes["next-hop"] = sent_by(hop.host, hop.port)
         self._finish(None, 0)
 
+    def keep_silent(self, reason: str) -> None:
+        """End without any response, as if the request had never come; the log says why."""
+        self.outcome.notes["reason"] = reason
+        self.give_up()
+
     def give_up(self) -> None:
         """End without a final response (RFC 4320 4.2); the log says 408."""
         if not self.finished:
@@ -127,6 +146,25 @@ class Exchange:
         outcome.status = status
         outcome.size = size
         self.core.finished(outcome)
+        if self.core.history is not None and self.request.method == b"INVITE" and hasattr(self, "journey"):
+            self._remember(self.core.history)
+
+    def _remember(self, history: CallHistory) -> None:
+        """Keep why it went where it went (explain)."""
+        request, outcome = self.request, self.outcome
+        if not request.to.tag:
+            trace = self.journey.subject.trace
+            history.add(
+                PastCall(
+                    request.call_id,
+                    request.uri,
+                    self.source,
+                    outcome.started,
+                    outcome.duration,
+                    outcome.status,
+                    trace,
+                )
+            )
 
     # ServerUser: what the server transaction tells.
 

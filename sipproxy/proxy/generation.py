@@ -8,9 +8,12 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
+from sipproxy.interfaces import IAccess, IGateways
 from sipproxy.message import Request
+from sipproxy.proxy.exemption import Exemption
 from sipproxy.proxy.identity import Identity
 from sipproxy.proxy.settings import Policy
+from sipproxy.proxy.sources import Sources
 from sipproxy.proxy.targets import Location
 from sipproxy.routing import RoutingChain
 
@@ -41,11 +44,19 @@ class AnswersRegister(Protocol):
 class Generation:
     """A compiled configuration.
 
+    @ivar sources: who may send requests at all
     @ivar registrar: None where Registry is Off
+    @ivar access: None where Authentication is Off
+    @ivar exemption: who need not authenticate again; None where nobody needs to
+    @ivar gateways: the health of next hops
     """
 
     identity: Identity
     policy: Policy
+    sources: Sources
     location: Location
     routing: RoutingChain
     registrar: AnswersRegister | None
+    access: IAccess | None
+    exemption: Exemption | None
+    gateways: IGateways

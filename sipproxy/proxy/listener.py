@@ -5,7 +5,6 @@ counted; no datagram reaches the log as an exception of ours.
 """
 
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
@@ -20,41 +19,7 @@ from sipproxy.transaction.via import response_destination, stamp
 
 log = Logger(namespace="mod_sip")
 
-Network = IPv4Network | IPv6Network
-
-MAX_REMEMBERED = 10_000
 QUIET = 1.0  # seconds between two lines about datagrams that are out of bounds
-
-
-class Access:
-    """Who may send requests at all (AllowFrom, DenyFrom); DenyFrom wins."""
-
-    def __init__(self, allowed: tuple[Network, ...], denied: tuple[Network, ...], silently: bool) -> None:
-        """
-        @param silently: whether refusal is silence, not 403
-        """
-        self.silently = silently
-        self.is_open = not denied and any(network.prefixlen == 0 for network in allowed)
-        self._allowed = allowed
-        self._denied = denied
-        self._known: dict[str, bool] = {}
-
-    def allows(self, host: str) -> bool:
-        """Tell whether an address may send requests."""
-        if self.is_open:
-            return True
-        verdict = self._known.get(host)
-        if verdict is None:
-            if len(self._known) >= MAX_REMEMBERED:
-                self._known.clear()
-            verdict = self._known[host] = self._judge(host)
-        return verdict
-
-    def _judge(self, host: str) -> bool:
-        address = ip_address(host.partition("%")[0])
-        return any(address in network for network in self._allowed) and not any(
-            address in network for network in self._denied
-        )
 
 
 @implementer(IDatagramUser)
@@ -67,13 +32,11 @@ class Listener(DatagramProtocol):
 
     point: Point
 
-    def __init__(self, core: Core, access: Access, open_point: Callable[[IPort], Point]) -> None:
+    def __init__(self, core: Core, open_point: Callable[[IPort], Point]) -> None:
         self.malformed = 0
         self.denied = 0
         self._core = core
         self._table = core.table
-        self._access = access
-        self._is_open = access.is_open
         self._open_point = open_point
         self._last_line = float("-inf")
 
@@ -89,11 +52,12 @@ class Listener(DatagramProtocol):
             return
         message = None
         try:
-            limits = self._core.generation.policy.limits
+            generation = self._core.generation
+            limits = generation.policy.limits
             message = read_response(datagram, limits) or parse_message(datagram, limits)
             if not isinstance(message, Request):
                 self._table.receive_response(message, addr, self.point)
-            elif self._is_open or self._access.allows(addr[0]):
+            elif generation.sources.is_open or generation.sources.allow(addr[0]):
                 self._table.receive_request(message, addr, self.point)
             else:
                 self._deny(message, addr)
@@ -108,7 +72,7 @@ class Listener(DatagramProtocol):
 
     def _deny(self, request: Request, addr: Address) -> None:
         self.denied += 1
-        if not self._access.silently and request.method != b"ACK":
+        if not self._core.generation.sources.silently and request.method != b"ACK":
             self._answer(RequestError(403), request, addr)
 
     def _refuse(self, error: SipParseError, message: object, addr: Address) -> None:
@@ -116,7 +80,8 @@ class Listener(DatagramProtocol):
         self.malformed += 1
         if error.status == 513 or error.reason.startswith(b"Too Many"):
             self._say(error, addr)
-        if isinstance(message, Request) and message.method != b"ACK" and self._access.allows(addr[0]):
+        sources = self._core.generation.sources
+        if isinstance(message, Request) and message.method != b"ACK" and sources.allow(addr[0]):
             self._answer(error, message, addr)
 
     def _answer(self, error: RequestError, request: Request, addr: Address) -> None:

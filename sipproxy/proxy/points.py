@@ -38,13 +38,13 @@ class Point:
         return f"<Point {sent_by(*self.port.address)}>"
 
     def lines(self, host: str) -> tuple[bytes, bytes]:
-        """Give our lines for a host: Via up to the value of its branch, and Record-Route."""
+        """Give our lines for a host: Via up to the value of its branch, Record-Route up to its last bracket."""
         # Kept by our own address, not by the host: the way to a host changes.
         local = self._local_address(host) if self._wildcard else ""
         lines = self._lines.get(local)
         if lines is None:
             name = sent_by(local, self.port.address[1]).encode("ascii") if local else self._advertised
-            lines = (b"Via: SIP/2.0/UDP " + name + b";branch=", b"Record-Route: <sip:" + name + b";lr>")
+            lines = (b"Via: SIP/2.0/UDP " + name + b";branch=", b"Record-Route: <sip:" + name + b";lr")
             self._lines[local] = lines
         return lines
 

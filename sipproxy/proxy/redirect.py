@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.python.failure import Failure
 
 from sipproxy.errors import RequestError
-from sipproxy.message import Request, Uri, parse_uri
+from sipproxy.message import Request, Uri
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import sent_by
 from sipproxy.proxy.settings import Policy
@@ -53,9 +54,16 @@ def contacts(journey: Journey, targets: Sequence[Target]) -> "Contacts | Deferre
     waiting = [answer for answer in found if isinstance(answer, Deferred)]
     if not waiting:
         return [value for answer in found if not isinstance(answer, Deferred) for value in answer]
-    return gatherResults(
+    gathered = gatherResults(
         [answer if isinstance(answer, Deferred) else _known(answer) for answer in found], consumeErrors=True
-    ).addCallback(lambda lists: [value for values in lists for value in values])
+    )
+    return gathered.addCallbacks(lambda lists: [value for values in lists for value in values], _first_error)
+
+
+def _first_error(failure: Failure) -> Contacts:
+    if isinstance(failure.value, FirstError):
+        failure.value.subFailure.raiseException()
+    failure.raiseException()
 
 
 def _known(values: list[bytes]) -> "Deferred[list[bytes]]":
@@ -69,8 +77,9 @@ def _at_hops(hops: NextHops, target: Target) -> list[bytes]:
 
 
 def _at(uri: Uri, hop: NextHop) -> bytes:
-    user = b"" if uri.user is None else uri.user + b"@"
-    return parse_uri(uri.scheme + b":" + user + sent_by(hop.host, hop.port).encode("ascii")).raw
+    user = hop.user or uri.user
+    place = sent_by(hop.host, hop.port).encode("ascii")
+    return uri.scheme + b":" + (place if user is None else user + b"@" + place)
 
 
 def _contact(uri: bytes, q: float, among: int) -> bytes:

@@ -5,7 +5,6 @@ and a CANCEL that it knows nothing of (16.10).
 """
 
 from collections.abc import Callable, Sequence
-from zlib import crc32
 
 from twisted.internet.defer import Deferred
 
@@ -50,11 +49,11 @@ def forward(
     def send(found: NextHops) -> None:
         if not found:
             raise RequestError(404)
-        hop = found[0] if len(found) == 1 else sorted(found)[crc32(request.call_id) % len(found)]
+        hop = found[0]
         leaving = points.choose(hop.host, point)
         branch = stateless_branch(request, journey.decision)
-        record_route = journey.generation.policy.record_route and request.method not in (b"ACK", b"CANCEL")
-        data = write_copy(copy, branch, point, source[0], leaving, hop.host, record_route)
+        record_route = _record_route(journey, request)
+        data = write_copy(copy, branch, point, source[0], leaving, hop, record_route)
         leaving.write(data, (hop.host, hop.port))
         sent(hop)
 
@@ -62,6 +61,14 @@ def forward(
         send(hops)
         return None
     return hops.addCallback(send)
+
+
+def _record_route(journey: Journey, request: Request) -> bytes | None:
+    """Give the parameters of our Record-Route; None for no Record-Route."""
+    if not journey.generation.policy.record_route or request.method in (b"ACK", b"CANCEL"):
+        return None
+    exemption = journey.generation.exemption
+    return b"" if exemption is None else exemption.route_parameter(request)
 
 
 def response_onward(response: Response) -> tuple[bytes, Address] | None:

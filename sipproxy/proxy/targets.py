@@ -18,6 +18,8 @@ from sipproxy.translation import AT_HAND, Subject, Target, Targets, TranslationC
 from sipproxy.translation.expansion import Expansion
 
 MAX_ROUNDS = 20
+#: Whose contacts at our own host are routed, not translated once more.
+_SETTLED = ("mod_sip_enum", "mod_sip_gktmp")
 
 
 def resolvable(uri: Uri, identity: Identity) -> Uri:
@@ -32,7 +34,20 @@ def resolvable(uri: Uri, identity: Identity) -> Uri:
     number = digits(uri.user)
     if number[:1] != b"+" and (uri.params.get(b"phone-context") or b"")[:1] == b"+":
         number = digits(uri.params[b"phone-context"] or b"") + number  # RFC 3966 5.1.5
-    return parse_uri(b"sip:%b@%b;user=phone" % (number, identity.domain))
+    # RFC 3261 19.1.6: what else the tel: URI says stays in the user part, as the results of a number portability query.
+    told = b"".join([_parameter(name, value) for name, value in uri.params.items() if name != b"phone-context"])
+    return parse_uri(b"sip:%b%b@%b;user=phone" % (number, told, identity.domain))
+
+
+def _parameter(name: bytes, value: bytes | None) -> bytes:
+    return b";" + name if value is None else b";%b=%b" % (name, value)
+
+
+def _take_wishes(found: Targets, subject: Subject) -> None:
+    """Let what was found know what the subscriber wishes who was asked for; what is forwarded is another's already."""
+    for target in found:
+        if not target.diverted:
+            target.forwarding = subject.forwarding
 
 
 class Location:
@@ -68,7 +83,10 @@ class Location:
             subject.trace.append(("expansion", "mod_sip", expanded))
 
     def _translated(self, found: Targets, subject: Subject, visited: set[bytes]) -> "Targets | Deferred[Targets]":
-        return self.inside(subject, found, visited, 0) if found else self._itself(subject.uri)
+        targets = found or self._itself(subject.uri)
+        if subject.forwarding is not None:
+            _take_wishes(targets, subject)
+        return self.inside(subject, targets, visited, 0) if found else targets
 
     def _itself(self, uri: Uri) -> Targets:
         return (Target(uri, origin="request"),)
@@ -81,9 +99,12 @@ class Location:
         @raise RequestError: 482 where all of them lead back
         """
         for target in targets:
-            if self._identity.is_ours(target.uri):
+            if self._is_inside(target):
                 return self._translate_again(subject, targets, visited, rounds)
         return targets
+
+    def _is_inside(self, target: Target) -> bool:
+        return self._identity.is_ours(target.uri) and not target.route and target.origin not in _SETTLED
 
     @inlineCallbacks
     def _translate_again(
@@ -91,7 +112,7 @@ class Location:
     ) -> Generator[Any, Any, Targets]:
         found: list[Target] = []
         for target in targets:
-            if target.route or not self._identity.is_ours(target.uri):
+            if not self._is_inside(target):
                 found.append(target)
                 continue
             key = self._identity.aor_key(target.uri) or target.uri.raw
@@ -101,15 +122,22 @@ class Location:
             visited.add(key)
             again = Subject(target.uri, subject.request, subject.source, subject.now)
             again.trace = subject.trace
+            again.forwarding = target.forwarding
+            again.diversions = target.diversions
             self._expand(again)
             further = self._translation.translate(again)
             if not isinstance(further, AT_HAND):
                 further = yield further
+            _take_wishes(further, again)
             for deeper in further:
                 deeper.rounds = target.rounds + 1
                 deeper.q = min(deeper.q, target.q)
+                if not deeper.diverted:
+                    deeper.diverted = target.diverted
+                    deeper.diversions = target.diversions
             if not further:
                 target.uri = again.uri
+                target.forwarding = again.forwarding
             found.extend((yield self._settle(again, further or (target,), visited, rounds + 1)))
         if not found:
             raise RequestError(482)

@@ -23,6 +23,7 @@ from sipproxy.simulation.endpoint import Endpoint, Received
 from sipproxy.simulation.invariants import BrokenInvariantError, Watcher
 from sipproxy.simulation.names import Names
 from sipproxy.simulation.network import Faults, Host, MemoryNetwork, Sent
+from sipproxy.simulation.people import People
 from sipproxy.simulation.simulation import Simulation
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Names",
     "OutgoingCall",
     "OutgoingRequest",
+    "People",
     "Received",
     "Sent",
     "Simulation",

@@ -14,6 +14,7 @@ from sipproxy.simulation.endpoint import Endpoint
 from sipproxy.simulation.invariants import Watcher
 from sipproxy.simulation.names import Names
 from sipproxy.simulation.network import Faults, Host, MemoryNetwork
+from sipproxy.simulation.people import People
 
 #: Seconds after which nothing may be left of what was ever sent: timer C twice over, then 64*T1 twice.
 LONGEST = 500.0
@@ -25,6 +26,7 @@ class Simulation:
     @ivar clock: the virtual clock
     @ivar network: the wire
     @ivar names: the host names that servers find
+    @ivar people: the subscribers that servers know
     @ivar servers: the servers, by address
     """
 
@@ -36,6 +38,7 @@ class Simulation:
         """
         self.clock = VirtualClock()
         self.names = Names(self.clock)
+        self.people = People(self.clock)
         self.servers: dict[str, Server] = {}
         self._root = root
         self._random = Random(seed)
@@ -67,11 +70,15 @@ class Simulation:
                 "Listen": f"{address}:5060",
                 "ServerName": address,
                 "RegistryDatabase": "memory",
+                "RoutingDatabase": "memory",
+                "NumbersDatabase": "memory",
                 **(values or {}),
             }
         )
         host = self.host(address)
-        server = make_service(settings, self.clock, host, self._fork_random(), resolver=self.names)
+        server = make_service(
+            settings, self.clock, host, self._fork_random(), resolver=self.names, subscribers=self.people
+        )
         server.startService()
         self.servers[address] = server
         listens = [(place.host or address, place.port) for place in settings[directives.LISTEN]]

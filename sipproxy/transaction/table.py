@@ -23,6 +23,7 @@ class TransactionTable(Generic[P]):
     """All live transactions of one server.
 
     @ivar limit: how many there may be (MaxTransactions)
+    @ivar values: the times of new transactions
     @ivar user: the core, told of what begins no known transaction
     @ivar retransmissions: how many requests and responses were seen again
     """
@@ -34,7 +35,7 @@ class TransactionTable(Generic[P]):
         self.user = user
         self.retransmissions = 0
         self._wheel = wheel
-        self._values = values
+        self.values = values
         self._random = random
         self._servers: dict[tuple[object, ...], ServerTransaction] = {}
         self._clients: dict[tuple[bytes, bool], ClientTransaction] = {}
@@ -144,7 +145,7 @@ class TransactionTable(Generic[P]):
             point,
             self._random,
             self._wheel,
-            self._values,
+            self.values,
             self._server_ended,
         )
         transaction.user = user
@@ -163,7 +164,7 @@ class TransactionTable(Generic[P]):
             destination,
             user,
             self._wheel,
-            self._values,
+            self.values,
             self._client_ended,
         )
         self._clients[branch.lower(), method == b"CANCEL"] = transaction
@@ -174,7 +175,7 @@ class TransactionTable(Generic[P]):
         """Begin the client transaction of the CANCEL for a request, where there is none yet (RFC 3261 9.1)."""
         if (client.branch.lower(), True) not in self._clients:
             self.create_client(client.branch, client.cancel_bytes(), b"CANCEL", client.point, client.destination, user)
-            self._wheel.start(self._values.timeout, client.cancelled_in_vain, None)
+            self._wheel.start(self.values.timeout, client.cancelled_in_vain, None)
 
     def stop(self) -> None:
         """End all transactions in silence."""

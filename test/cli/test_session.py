@@ -89,9 +89,9 @@ class TableTests(SynchronousTestCase):
         """A shell completes commands, modules and levels."""
         complete = ShellComplete(cli, {}, "sipproxyctl", "_SIPPROXYCTL_COMPLETE")
         for words, begun, found in (
-            ([], "re", ["registrations"]),
+            ([], "reg", ["registrations"]),
             (["registrations"], "d", ["delete"]),
-            (["loglevel"], "mod_sip_c", ["mod_sip_control"]),
+            (["loglevel"], "mod_sip_co", ["mod_sip_control"]),
             (["loglevel"], "emer", ["emerg"]),
             (["loglevel", "mod_sip"], "de", ["debug", "default"]),
             (["completion"], "z", ["zsh"]),

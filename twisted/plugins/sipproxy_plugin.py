@@ -3,3 +3,7 @@
 from twisted.application.service import ServiceMaker
 
 sipproxy = ServiceMaker("sipproxy", "sipproxy.tap", "SIP proxy, redirect and registrar server", "sipproxy")
+
+sipproxy_nam = ServiceMaker(
+    "sipproxy-nam", "sipproxy.nam_tap", "Simulated NAM: answers GKTMP from tables", "sipproxy-nam"
+)
