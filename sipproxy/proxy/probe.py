@@ -48,7 +48,7 @@ def probe(hop: NextHop, table: "TransactionTable[Point]", points: Points, random
     lines = (
         b"OPTIONS sip:" + place + b" SIP/2.0",
         via + branch,
-        b"Max-Forwards: 1",
+        b"Max-Forwards: 70",
         b"From: <sip:" + ours + b">;tag=%016x" % random.getrandbits(64),
         b"To: <sip:" + place + b">",
         b"Call-ID: %032x" % random.getrandbits(128),

@@ -31,6 +31,9 @@ class _Incoming(NamedTuple):
 
 Key = tuple[bytes, bytes, int | None, bytes | None, bytes | None]
 
+#: What the server sends of its own accord: ACK and CANCEL for what it forwarded, OPTIONS to gateways.
+_OWN_REQUESTS = (b"ACK", b"CANCEL", b"OPTIONS")
+
 
 class Watcher:
     """Watches one server.
@@ -112,7 +115,7 @@ class Watcher:
         """RFC 3261 16.6 items 3 and 8, RFC 5393 5.3.3."""
         vias = request.values("via")
         if len(vias) == 1:
-            _require(request.method in (b"ACK", b"CANCEL"), "a request without any Via but ours", sent)
+            _require(request.method in _OWN_REQUESTS, "a request without any Via but ours", sent)
             return
         incoming = self._incoming.get(_key(request, parse_via(vias[1])))
         if incoming is None:
