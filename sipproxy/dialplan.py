@@ -203,15 +203,18 @@ class PatternMap(Generic[T]):
 
         @param most: how many are wanted, None for all
         """
-        symbols = number.removeprefix("+")
+        has_plus = number[:1] == "+"
+        symbols = number[1:] if has_plus else number
         has_digits_only = symbols.isdigit() and symbols.isascii()
         if not has_digits_only and not is_number(number):
             return []
-        size = min(len(symbols), self._longest + 1)  # all that are longer are alike
-        key = size if len(symbols) == len(number) else -size
+        size = len(symbols)
+        if size > self._longest:
+            size = self._longest + 1  # all that are longer are alike
+        key = -size if has_plus else size
         shapes = self._by_size.get(key)
         if shapes is None:
-            shapes = self._by_size[key] = self._fitting(size, key < 0)
+            shapes = self._by_size[key] = self._fitting(size, has_plus)
         values = self._values
         found: list[Match[T]] = []
         for shape in shapes:

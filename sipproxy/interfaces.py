@@ -46,6 +46,16 @@ class IDatagramUser(Interface):
         """
 
 
+class IBackloggedUser(IDatagramUser):
+    """One that wants to know how late it gets its datagrams."""
+
+    def backlogged(age: float) -> None:
+        """What arrives is read late.
+
+        @param age: seconds that the datagram read last had waited; 0 once nothing waits any more
+        """
+
+
 class INetwork(Interface):
     """Where ports come from: the operating system, or L{sipproxy.simulation}'s memory network."""
 

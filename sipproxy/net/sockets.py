@@ -23,6 +23,9 @@ _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 _SO_RCVBUFFORCE = 33
 _SIOCGIFADDR = 0x8915
+# linux/sockios.h: when the datagram that was read last had arrived; struct timeval.
+_SIOCGSTAMP = 0x8906
+_TIMEVAL = struct.Struct("@ll")
 
 # struct sock_extended_err of linux/errqueue.h: errno, origin, type, code.
 _EXTENDED_ERROR = struct.Struct("=IBBB")
@@ -220,3 +223,16 @@ def local_addresses() -> list[str]:
         lines = []
     found.extend(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0])) for line in lines)
     return list(dict.fromkeys(found))
+
+
+def last_arrival(opened: socket.socket) -> float | None:
+    """Tell when the datagram that was read last had arrived, seconds since 1970.
+
+    The kernel notes the times of a socket from the first such question on: until a datagram has arrived since, None.
+    """
+    try:
+        answer = fcntl.ioctl(opened.fileno(), _SIOCGSTAMP, bytes(_TIMEVAL.size))
+    except OSError:
+        return None
+    whole, microseconds = _TIMEVAL.unpack(answer)
+    return float(whole + microseconds / 1e6)

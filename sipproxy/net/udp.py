@@ -13,6 +13,7 @@ It does not pause, connect, join multicast groups, or look into datagrams.
 import errno
 from collections.abc import Callable, Iterable
 from socket import AF_INET6, socket
+from time import time
 from typing import Any, Protocol
 
 from twisted.internet.error import ConnectionLost
@@ -71,7 +72,8 @@ class UdpPort:
     """
 
     __slots__ = (
-        "_batch_base", "_deliver", "_failures", "_open", "_reactor", "_receive", "_report_call", "_seconds", "_sendto",
+        "_backlogged", "_batch_base", "_deliver", "_failures", "_is_behind", "_open", "_reactor", "_receive",
+        "_report_call", "_seconds", "_sendto",
         "_socket", "_user", "_was_empty", "address", "batch_started", "dropped_sends", "received", "send_errors",
         "sent",
     )  # fmt: skip
@@ -83,6 +85,9 @@ class UdpPort:
         self._socket = opened
         self._user = user
         self._deliver = user.datagramReceived
+        # IBackloggedUser
+        self._backlogged: Callable[[float], None] | None = getattr(user, "backlogged", None)
+        self._is_behind = False
         self._receive: Callable[[int], tuple[bytes, Address]] = opened.recvfrom
         self._sendto: Callable[[bytes, Address], object] = opened.sendto
         if opened.family == AF_INET6:
@@ -158,13 +163,25 @@ class UdpPort:
                     deliver(datagram, source)
                 except Exception:  # noqa: BLE001 - ours to log; the datagrams after this one are not to blame
                     _log.failure("a datagram from {source} could not be handled", source=source)
+            self._measure()
         except BlockingIOError:
             self._was_empty = True
+            if self._is_behind and self._backlogged is not None:
+                self._is_behind = False
+                self._backlogged(0.0)
             if self.received == before:
                 # Readable, yet nothing to read: so select() and poll() show an entry in the error queue.
                 self._tell(self._take_errors())
         except OSError as error:
             self._receive_failed(error)
+
+    def _measure(self) -> None:
+        """Tell the user how far reading is behind, now that a whole batch has not emptied the socket."""
+        if self._backlogged is not None and self._open:
+            arrived = sockets.last_arrival(self._socket)
+            if arrived is not None:
+                self._is_behind = True
+                self._backlogged(max(0.0, time() - arrived))
 
     def connectionLost(self, reason: Failure) -> None:
         """Stay, when the reactor takes the port for lost.

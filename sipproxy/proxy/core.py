@@ -48,9 +48,11 @@ class Core:
     """The transaction user of a server (L{sipproxy.transaction.users.TransactionUser}).
 
     @ivar generation: the configuration for new requests; a reload replaces it
+    @ivar backlog: seconds that what is read now had waited; 0 where nothing waits
     @ivar draining: whether no new calls are taken
     @ivar call_observers: who is told of calls, in C{call_left} and C{call_answered}
     @ivar history: the last calls, None to keep none
+    @ivar overloads: new calls refused for the backlog
     @ivar pending: requests that have no final response yet
     """
 
@@ -74,7 +76,9 @@ class Core:
         self.points = points
         self.random = random
         self.now = now
+        self.backlog = 0.0
         self.draining = False
+        self.overloads = 0
         self.pending = 0
         self.table = TransactionTable(wheel, generation.policy.values, max_transactions, random, self)
         self.history = history
@@ -98,6 +102,9 @@ class Core:
 
         @raise sipproxy.errors.SipParseError: it is not worth a transaction
         """
+        if self.backlog and self._is_too_much(request):
+            self._refuse(request, source, point)
+            return
         validate(request)
         is_for_registrar = request.method == b"REGISTER" and self._names_us(request)
         stateful = self.generation.policy.stateful
@@ -117,6 +124,22 @@ class Core:
             exchange.keep_silent(str(error))
         except Exception:  # noqa: BLE001 - a fault of ours must not reach other calls
             self.broke(exchange, None)
+
+    def _is_too_much(self, request: Request) -> bool:
+        """Tell whether a new call is one too many: before any work is done for it (RFC 7339 3)."""
+        if request.method != b"INVITE" or self.backlog <= self.generation.policy.overload or request.to.tag:
+            return False
+        self.overloads += 1
+        return True
+
+    def _refuse(self, request: Request, source: Address, point: Point) -> None:
+        """Answer 503 without a transaction; callers are not to come back all at once."""
+        outcome = Outcome(request, source, point.port.address, self.now())
+        after = b"Retry-After: %d" % (1 + self.random.getrandbits(3))
+        response = make_response(request, 503, b"Overloaded", self.stateless_tag(request), (after,))
+        self.send_stateless(request, source, point, response)
+        outcome.status, outcome.size, outcome.notes["reason"] = 503, len(response), "Overloaded"
+        self.tell(outcome)
 
     def ack_received(self, request: Request, source: Address, point: Point) -> None:
         """Forward an ACK for a 2xx (13.2.2.4); one for a response of ours that kept no transaction ends here."""

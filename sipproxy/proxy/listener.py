@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from sipproxy.errors import RequestError, SipParseError
-from sipproxy.interfaces import Address, IDatagramUser, IPort
+from sipproxy.interfaces import Address, IBackloggedUser, IPort
 from sipproxy.message import Request, make_response, parse_message, read_response
 from sipproxy.proxy.core import Core
 from sipproxy.proxy.points import Point
@@ -22,7 +22,7 @@ log = Logger(namespace="mod_sip")
 QUIET = 1.0  # seconds between two lines about datagrams that are out of bounds
 
 
-@implementer(IDatagramUser)
+@implementer(IBackloggedUser)
 class Listener(DatagramProtocol):
     """Feeds the datagrams of one port to the transaction table.
 
@@ -69,6 +69,10 @@ class Listener(DatagramProtocol):
     def datagramFailed(self, datagram: bytes, addr: Address, reason: str) -> None:
         """Take the news that a datagram did not arrive (RFC 3261 18.4)."""
         self._table.failed(datagram, reason)
+
+    def backlogged(self, age: float) -> None:
+        """Take the news that reading is behind."""
+        self._core.backlog = age
 
     def _deny(self, request: Request, addr: Address) -> None:
         self.denied += 1

@@ -74,6 +74,12 @@ NEXT_HOP_TIMEOUT = Directive(
     4.0,
     "How long one of several next hops may say nothing before the following one is tried.",
 )
+OVERLOAD_QUEUE = Directive(
+    "OverloadQueueInMs",
+    milliseconds(minimum=1),
+    0.2,
+    "How long a request may have waited to be read before new calls are answered 503.",
+)
 MAX_SIZE = Directive(
     "MaxMessageSize", whole(minimum=1000, maximum=65535), 65535, "Octets of a message; more is answered 513."
 )
@@ -118,6 +124,7 @@ def mod_sip(domain: Directive[tuple[str, ...]]) -> Module:
             T4,
             TIMER_C,
             NEXT_HOP_TIMEOUT,
+            OVERLOAD_QUEUE,
             MAX_SIZE,
             MAX_HEADERS,
             MAX_VIAS,
@@ -151,6 +158,7 @@ class Policy:
     max_breadth: int
     timer_c: float
     next_hop_timeout: float
+    overload: float
     values: TimerValues
     limits: Limits
 
@@ -169,6 +177,7 @@ class Policy:
             max_breadth=settings[MAX_BREADTH],
             timer_c=settings[TIMER_C],
             next_hop_timeout=settings[NEXT_HOP_TIMEOUT],
+            overload=settings[OVERLOAD_QUEUE],
             values=TimerValues(settings[T1], settings[T2], settings[T4]),
             limits=_limits(settings),
         )
