@@ -26,15 +26,18 @@ from sipproxy.control.calls import calls_resource
 from sipproxy.control.explain import explain_resource
 from sipproxy.control.gateways import gateways_resource
 from sipproxy.control.log_levels import log_levels_resource
+from sipproxy.control.numbers import NumberControl
 from sipproxy.control.registrations import Registrations
 from sipproxy.control.reload import reload_resource
+from sipproxy.control.routes import RouteControl
 from sipproxy.control.status import Dependency, Status
 from sipproxy.control.transactions import transactions_resource
 from sipproxy.control.version import version_resource
 from sipproxy.databases import subscribers_settings
-from sipproxy.databases.numbers import NUMBERS_DATABASE
+from sipproxy.databases.numbers import NUMBERS_DATABASE, Numbers, static_numbers
 from sipproxy.databases.registry import REGISTRY_DATABASE, Registry
-from sipproxy.databases.routes_settings import ROUTING_DATABASE
+from sipproxy.databases.routes import Routes
+from sipproxy.databases.routes_settings import ROUTING_DATABASE, static_routes
 from sipproxy.databases.static import STATIC_REGISTRATION, by_aor
 from sipproxy.databases.subscribers import Subscribers
 from sipproxy.databases.subscribers_settings import SUBSCRIBER_DATABASE
@@ -305,6 +308,12 @@ def make_control(
         gateways_resource(server.parts.gateways),
         reload_resource(server, read or (lambda: settings)),
         log_levels_resource(server.logs.levels, (CORE, *(module.name for module in MODULES))),
+        *RouteControl(
+            lambda: Routes(static_routes(server.composition.settings), server.parts.routes), reactor
+        ).resources(),
+        *NumberControl(
+            lambda: Numbers(static_numbers(server.composition.settings), server.parts.numbers), reactor
+        ).resources(),
         registrations_resource(settings, server.registry, core.generation.identity, reactor.seconds),
     )
     control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)

@@ -1,4 +1,4 @@
-"""Control requests without a server: its own code, here, on a SQLite file.
+"""Control requests without a server: its own code, here, on a SQLite file, or for subscribers on MySQL.
 
 The server's lock file is held meanwhile, so that none starts.
 """
@@ -21,14 +21,22 @@ from sipproxy.control import Api, Json, Reply, Resource
 from sipproxy.control.api import JSON_TYPE, encode
 from sipproxy.control.numbers import NumberControl
 from sipproxy.control.routes import RouteControl
+from sipproxy.control.subscribers import SubscriberControl
 from sipproxy.databases import numbers, routes
 from sipproxy.databases.numbers import NUMBERS_DATABASE, Numbers, numbers_table
 from sipproxy.databases.registry import REGISTRY_DATABASE, Registry
 from sipproxy.databases.registry_sqlite import SqliteStore
 from sipproxy.databases.routes import Routes, route_table
 from sipproxy.databases.routes_settings import ROUTING_DATABASE, static_routes
+from sipproxy.databases.subscribers_settings import (
+    SUBSCRIBER_DATABASE,
+    SUBSCRIBER_PASSWORDS,
+    address_of,
+    make_subscribers,
+)
 from sipproxy.databases.table_sqlite import SqliteRows
 from sipproxy.errors import ListenError, StoreError
+from sipproxy.modules import AUTH_REALM
 from sipproxy.net.udp import UdpNetwork
 from sipproxy.server import LockFile
 
@@ -58,15 +66,15 @@ class Database(NamedTuple):
     """A database of the server that can be worked on without it.
 
     @ivar title: what it is called
-    @ivar directive: tells its file
+    @ivar directive: tells its file, or what else it is in
     @ivar path: of the resource that lists it page by page, for which it need not be loaded
-    @ivar open: opens it, with a reactor that runs in another thread
+    @ivar open: opens what the directive tells, with a reactor that runs in another thread
     """
 
     title: str
     directive: Directive[Path | str]
     path: str
-    open: Callable[[Settings, Path, Any], Opened]
+    open: Callable[[Settings, Any, Any], Opened]
 
 
 def _open_registry(settings: Settings, path: Path, reactor: Any) -> Opened:
@@ -88,22 +96,31 @@ def _open_numbers(settings: Settings, path: Path, reactor: Any) -> Opened:
     return Opened(opened, NumberControl(lambda: opened, reactor).resources())
 
 
+def _open_subscribers(settings: Settings, _: object, reactor: Any) -> Opened:
+    opened = make_subscribers(settings, reactor)
+    control = SubscriberControl(opened, lambda: settings[AUTH_REALM], settings[SUBSCRIBER_PASSWORDS], reactor)
+    return Opened(opened, control.resources())
+
+
 REGISTRY = Database("registry", REGISTRY_DATABASE, "/registrations", _open_registry)
 ROUTING = Database("routing database", ROUTING_DATABASE, "/routes", _open_routes)
 NUMBERS = Database("number-services database", NUMBERS_DATABASE, "/numbers", _open_numbers)
+SUBSCRIBERS = Database("subscriber database", SUBSCRIBER_DATABASE, "/subscribers", _open_subscribers)
 
 
 class DirectTransport:
-    """The file of a database.
+    """A database without its server.
 
     @param reactor: a reactor that runs in another thread
     @param release: called at the end
+    @ivar place: what is worked on, in words
     """
 
-    def __init__(self, opened: Opened, path: str, reactor: Any, release: Callable[[], object]) -> None:
+    def __init__(self, opened: Opened, path: str, place: str, reactor: Any, release: Callable[[], object]) -> None:
         """
         @param path: of the resource for whose GET nothing need be loaded
         """
+        self.place = place
         self._reactor = reactor
         self._release = release
         self._database = opened.database
@@ -140,30 +157,55 @@ class DirectTransport:
 
 
 def open_direct(settings: Settings, database: Database) -> DirectTransport:
-    """Begin to work on the file of a database in place of the server.
+    """Begin to work on a database in place of the server.
 
-    @raise Failure: there is no such file, or a server runs after all
+    @raise Failure: there is no such file, it cannot be reached so, or a server runs after all
     """
-    path = settings[database.directive]
-    if not isinstance(path, Path):
-        raise Failure(f"the server is down, and its {database.title} with it: {database.directive.name} is memory")
-    if not path.exists():
-        # The server makes it, as the user that it runs as.
-        raise Failure(f"the server is down, and there is no {path} yet")
-    lock = LockFile(settings[directives.LOCK_FILE])
-    try:
-        lock.take()
-    except ListenError:
-        raise Failure("the server runs, but nobody answers at its control socket") from None
-    except OSError as error:
-        raise Failure(f"{settings[directives.LOCK_FILE]} cannot be locked: {error.strerror}") from None
+    place = _place_of(settings, database)
+    path = settings[directives.LOCK_FILE]
+    lock = LockFile(path)
+    # A server that has a file, or has ever run here, has made it.
+    if isinstance(settings[database.directive], Path) or path.exists():
+        _take(lock, path)
     reactor, end = running_reactor()
 
     def release() -> None:
         end()
         lock.release()
 
-    return DirectTransport(database.open(settings, path, reactor), database.path, reactor, release)
+    opened = database.open(settings, settings[database.directive], reactor)
+    return DirectTransport(opened, database.path, place, reactor, release)
+
+
+def _place_of(settings: Settings, database: Database) -> str:
+    """Say what is worked on.
+
+    @raise Failure: there is nothing that can be
+    """
+    found = settings[database.directive]
+    if found == "mysql":
+        return f"its {database.title}, {address_of(settings)}"
+    if found == "ldap":
+        raise Failure(f"the server is down, and only it asks its {database.title}, an LDAP directory")
+    if not isinstance(found, Path):
+        raise Failure(f"the server is down, and its {database.title} with it: {database.directive.name} is memory")
+    if not found.exists():
+        # The server makes it, as the user that it runs as.
+        raise Failure(f"the server is down, and there is no {found} yet")
+    return f"the file of its {database.title}"
+
+
+def _take(lock: LockFile, path: Path) -> None:
+    """Take the server's lock, so that no server starts.
+
+    @raise Failure: a server has it
+    """
+    try:
+        lock.take()
+    except ListenError:
+        raise Failure("the server runs, but nobody answers at its control socket") from None
+    except OSError as error:
+        raise Failure(f"{path} cannot be locked: {error.strerror}") from None
 
 
 def running_reactor() -> tuple[Any, Callable[[], None]]:

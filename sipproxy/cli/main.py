@@ -12,9 +12,11 @@ from sipproxy.cli.explain import explain
 from sipproxy.cli.failure import PROGRAM
 from sipproxy.cli.gateways import gateways
 from sipproxy.cli.loglevel import loglevel
+from sipproxy.cli.numbers import numbers
 from sipproxy.cli.registrations import registrations
 from sipproxy.cli.reload import reload
 from sipproxy.cli.replay import replay
+from sipproxy.cli.routes import routes
 from sipproxy.cli.session import VARIABLE, Session
 from sipproxy.cli.status import status
 from sipproxy.cli.transactions import transactions
@@ -23,6 +25,8 @@ from sipproxy.cli.version import version
 COMMANDS: tuple[click.Command, ...] = (
     status,
     registrations,
+    routes,
+    numbers,
     calls,
     explain,
     gateways,

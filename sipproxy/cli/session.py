@@ -98,6 +98,14 @@ class Session:
         """
         return self._way_to("NUMBERS")
 
+    @cached_property
+    def subscribers(self) -> "ITransport":
+        """The subscriber database; the same ways, or where the server is down its table in MySQL.
+
+        @raise Failure: there is no way
+        """
+        return self._way_to("SUBSCRIBERS")
+
     def _way_to(self, name: str) -> "ITransport":
         """Open a database.
 
@@ -111,7 +119,7 @@ class Session:
             database: direct.Database = getattr(direct, name)
             opened = direct.open_direct(self.settings, database)
             self._stack.callback(opened.close)
-            note(f"the server is down: working on the file of its {database.title}")
+            note(f"the server is down: working on {opened.place}")
             return opened
         note(f"asking the server at {self._socket}")
         return server

@@ -4,7 +4,7 @@ A file is checked before any of it goes to the server, which takes all of it or
 nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ from sipproxy.cli.session import ask
 if TYPE_CHECKING:
     from sipproxy.cli.transport import ITransport
 
-#: Rows that go to the server at a time.
-_PIECE = 1000
+#: Rows that go to the server at a time, at most: it serves calls between the pieces.
+_PIECE = 500
 
 format_option = click.option(
     "--format",
@@ -50,10 +50,10 @@ def import_rows(
     try:
         with _progress(rows.name) as progress:
             task = progress.add_task("", total=len(checked))
-            for piece in _pieces(checked):
-                body = {"rows": csv_text(piece), **({} if number is None else {"import": number})}
+            for count, text in _pieces(checked):
+                body = {"rows": text, **({} if number is None else {"import": number})}
                 number = ask(transport, "POST", f"{rows.path}/import", body=body)["import"]
-                progress.advance(task, len(piece))
+                progress.advance(task, count)
         return ask(transport, "PUT", f"{rows.path}/import", body={"import": number, "mode": mode})
     except (Failure, KeyboardInterrupt):
         if number is not None:
@@ -76,10 +76,20 @@ def _progress(name: str) -> Progress:
     )
 
 
-def _pieces(rows: Sequence[Sequence[object]]) -> Iterator[Sequence[Sequence[object]]]:
-    """Give rows in pieces; none is a piece too, as an import has to begin."""
-    for at in range(0, len(rows) or 1, _PIECE):
-        yield rows[at : at + _PIECE]
+def _pieces(rows: Iterable[Sequence[object]]) -> Iterator[tuple[int, str]]:
+    """Give the rows in pieces, how many and as text; none is a piece too, as an import has to begin."""
+    from sipproxy.control.imports import MOST_TEXT
+
+    piece: list[str] = []
+    size = 0
+    for row in rows:
+        text = csv_text([row])
+        if len(piece) == _PIECE or size + len(text) > MOST_TEXT:
+            yield len(piece), "".join(piece)
+            piece, size = [], 0
+        piece.append(text)
+        size += len(text)
+    yield len(piece), "".join(piece)
 
 
 # Exporting

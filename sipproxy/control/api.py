@@ -105,12 +105,18 @@ def _from_body(media_type: str, body: bytes, fields: Sequence[Field]) -> dict[st
     if media_type.partition(";")[0].strip().lower() != JSON_TYPE:
         raise ControlError(415, f"the body is to be {JSON_TYPE}")
     try:
-        given = json.loads(body, parse_constant=_no_number)
+        given = json.loads(body, parse_constant=_no_number, parse_float=_read_number)
     except (ValueError, RecursionError):
         raise ControlError(400, "the body is not JSON") from None
     if not isinstance(given, dict):
         raise ControlError(400, "the body is not a JSON object")
     return _checked(given, fields)
+
+
+def _read_number(text: str) -> float:
+    """Read a number; one without a fraction is whole (JSON Schema 6.1.1), however it is written."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def _no_number(text: str) -> None:

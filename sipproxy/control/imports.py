@@ -19,8 +19,9 @@ from sipproxy.control.schema import COUNT, an_object
 from sipproxy.databases.fields import WrongFieldError
 from sipproxy.databases.records import Change, Key, Mode, R
 
-#: Characters of the rows of one piece; the whole request has to fit into what the control socket takes.
-MOST_TEXT = 500_000
+#: Characters of the rows of one piece: as JSON may need twelve octets for each, the request then fits into what the
+#: control socket takes.
+MOST_TEXT = 80_000
 #: Rows of all imports that are on their way.
 MOST_ROWS = 500_000
 #: Imports that are on their way.

@@ -252,6 +252,13 @@ class FileTests(RoutesTestCase):
         self.assertEqual(Path(path).read_text(), "as it was")
         self.assertEqual([found.name for found in Path(path).parent.iterdir()], ["rows.csv"])
 
+    def test_long_rows(self) -> None:
+        """The longest rows that there can be go in pieces that the server takes."""
+        name = ".".join(["a" * 59] * 4)
+        rows = [f"Domain,*.{number:05}.{name},{number:05}.{name},,,,,{'9' * 64}\n" for number in range(300)]
+        self.succeed("import", self.written(CSV + "".join(rows)))
+        self.assertEqual((len(self.stored()), len(self.transport.asked)), (300, 4))
+
     def test_import_that_fails(self) -> None:
         """An import that ends half way is given up, and has changed nothing."""
         path = self.written("kind,pattern,next_hop\n" + "".join(f"E164,{n}T,b\n" for n in range(2500)))
