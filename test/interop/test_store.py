@@ -90,7 +90,9 @@ class StoreTests(SynchronousTestCase):
         fill(ballast)
         self.see_trouble(proxy)
         ballast.unlink()
-        (proxy.folder / "data").symlink_to(disk)
+        registry = proxy.folder / "data" / "registry.db"
+        for name in ("", "-wal", "-shm"):
+            registry.with_name(registry.name + name).symlink_to(disk / f"registry.db{name}")
         self.see_recovery(proxy)
 
     def mount_disk(self) -> Path:
