@@ -10,6 +10,9 @@ from zope.interface import implementer
 
 from bench.works import directives
 from sipproxy.app import Server, make_service, settings_of
+from sipproxy.databases.subscribers import Subscribers
+from sipproxy.databases.subscribers_memory import MemoryStore as NoSubscribers
+from sipproxy.databases.subscribers_settings import SUBSCRIBER_CACHE
 from sipproxy.interfaces import Address, IDatagramUser, INetwork, IPort
 from sipproxy.process import settle_garbage_collector
 
@@ -92,8 +95,10 @@ class MemoryServer:
         self.clock = MemoryReactorClock()  # type: ignore[no-untyped-call]
         self.clock.advance(1_000_000_000)
         network = NullNetwork()
-        settings = settings_of(directives(work, root, PORT, RegistryDatabase="memory", **others))
-        self.server: Server = make_service(settings, self.clock, network, Random(1))
+        databases = dict.fromkeys(("RegistryDatabase", "RoutingDatabase", "NumbersDatabase"), "memory")
+        settings = settings_of(directives(work, root, PORT, **databases, **others))
+        subscribers = Subscribers(NoSubscribers(), self.clock, settings[SUBSCRIBER_CACHE])
+        self.server: Server = make_service(settings, self.clock, network, Random(1), subscribers=subscribers)
         self.server.startService()
         self.port = network.port
         settle_garbage_collector()

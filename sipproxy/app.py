@@ -50,6 +50,7 @@ from sipproxy.net import radius_settings
 from sipproxy.net import settings as net
 from sipproxy.net.udp import UdpNetwork
 from sipproxy.parts import Parts, make_parts
+from sipproxy.preview import Preview, preview
 from sipproxy.proxy.core import Core
 from sipproxy.proxy.history import CallHistory
 from sipproxy.proxy.identity import Identity
@@ -148,6 +149,13 @@ class Server(MultiService):
         names = [declaration.name for declaration in changed(MODULES, old, settings)]
         fixed = {directive.name for directive in FIXED}
         return [name for name in names if name not in fixed], [name for name in names if name in fixed]
+
+    async def preview(self, settings: Settings) -> Preview:
+        """Tell which of the last calls would go elsewhere with another configuration.
+
+        @raise sipproxy.errors.SipproxyError: it cannot be composed
+        """
+        return await preview(self.sip.core, self.parts, self.composition.settings, settings)
 
     def reload(self, settings: Settings) -> None:
         """Serve by another configuration from now on; requests that are being dealt with end by theirs.

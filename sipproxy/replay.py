@@ -34,9 +34,10 @@ from sipproxy.errors import SipParseError, StoreError
 from sipproxy.interfaces import Address, INetwork, IPort
 from sipproxy.message import Request, parse_message
 from sipproxy.parts import Parts, make_parts
+from sipproxy.preview import destination
 from sipproxy.proxy.core import Core
-from sipproxy.proxy.explain import Explained, explain
-from sipproxy.proxy.points import Point, Points, sent_by
+from sipproxy.proxy.explain import explain
+from sipproxy.proxy.points import Point, Points
 from sipproxy.transaction import TimerWheel
 
 _PAGE = 1000
@@ -184,20 +185,6 @@ class Replay:
             self._random.seed(0)
             found.append(destination(await explain(core, logged.request, logged.source)))
         return found[0], found[1]
-
-
-def destination(explained: Explained) -> str:
-    """Write where a call goes: what it is answered, or its ways in their order."""
-    if explained.contacts:
-        return f"{explained.status} " + ", ".join(contact.decode("utf-8", "replace") for contact in explained.contacts)
-    if explained.status is not None:
-        return f"{explained.status} {explained.reason}".rstrip()
-    ways = []
-    for way in explained.ways:
-        uri = way.message.split(b" ", 2)[1] if way.message else way.target.uri.raw
-        hops = " ".join(sent_by(hop.host, hop.port) for hop in way.hops) or f"{way.error}"
-        ways.append(f"{uri.decode('utf-8', 'replace')} at {hops}")
-    return "; ".join(ways)
 
 
 def _is_file(place: Path | str) -> bool:

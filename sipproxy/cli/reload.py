@@ -27,4 +27,8 @@ def reload(session: Session, dry_run: bool, as_json: bool) -> None:
         click.echo(f"{'would change' if dry_run else 'changed'}: {name}")
     for name in found["at_next_start"]:
         click.echo(f"changes at the next start only: {name}")
+    calls = found["calls"]
+    for each in calls["examples"]:
+        click.echo(f"{each['uri']} from {each['source']}\n  now:  {each['current']}\n  then: {each['other']}")
+    note(f"{calls['different']} of the last {calls['looked_at']} calls {'would go' if dry_run else 'go'} elsewhere")
     note(f"generation {found['generation']}{' goes on' if dry_run else ''}")

@@ -151,7 +151,7 @@ class ResponseContext(Exchange):
         """Start as many targets of the first group as Max-Breadth allows (RFC 5393 5.3.3)."""
         room = self.journey.breadth - _breadth_of(pending)
         group = self._queue.pop(0)
-        if room > len(group) and any(target.forwarding is not None for target in group):
+        if group[0].forwarding is not None and room > len(group):
             # Half is left for where the call is forwarded, as what is cancelled for it may take long to end.
             room = max(len(group), room // 2)
         now, later = group[:room], group[room:]

@@ -158,6 +158,7 @@ class Exchange:
                 PastCall(
                     request.call_id,
                     request.uri,
+                    request.required("from"),
                     self.source,
                     outcome.started,
                     outcome.duration,

@@ -33,6 +33,7 @@ class PastCall(NamedTuple):
     """A call that is over.
 
     @ivar uri: the Request-URI as received
+    @ivar sender: its From
     @ivar started: wall-clock time
     @ivar duration: seconds to its final response
     @ivar status: status of that, None for what was forwarded without state
@@ -40,6 +41,7 @@ class PastCall(NamedTuple):
 
     call_id: bytes
     uri: bytes
+    sender: bytes
     source: Address
     started: float
     duration: float
@@ -56,6 +58,10 @@ class CallHistory:
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def last(self) -> Iterator[PastCall]:
+        """Give the calls that are remembered, the last one first."""
+        return iter(tuple(reversed(self._calls)))
 
     def find(self, call_id: bytes) -> Iterator[PastCall]:
         """Give the calls of a Call-ID that are remembered, the last one first."""

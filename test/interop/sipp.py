@@ -1,5 +1,6 @@
 """SIPp: many calls, each to be as its scenario says; the scenarios are in C{scenarios/}."""
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Sipp:
         rate: int = 50,
         host: str = LOOPBACK,
         port: int = 0,
+        options: Sequence[str] = (),
     ) -> None:
         """Start it.
 
@@ -34,6 +36,7 @@ class Sipp:
         @param calls: how many calls it makes or takes
         @param remote: whom it calls; None for one that is called
         @param rate: calls begun in a second
+        @param options: further ones of SIPp's
         """
         self.address: Address = (host, port or free_port(host=host))
         self._test = test
@@ -42,9 +45,28 @@ class Sipp:
         local = f"[{host}]" if ":" in host else host
         places = ["-i", local, "-mi", local, "-p", str(self.address[1]), "-mp", str(free_port(4, host))]
         limits = ["-m", str(calls), "-r", str(rate), "-timeout", f"{_GIVE_UP}s", "-timeout_error"]
-        command = [program("sipp", "sip-tester"), *chosen, *places, *limits, "-nostdin", "-trace_err"]
+        traces = ["-nostdin", "-trace_err", "-trace_logs"]
+        command = [program("sipp", "sip-tester"), *chosen, *places, *limits, *traces, *options]
         self.folder = make_folder(test, builtin)
         self._process = Process(test, [*command, *([host_port(remote)] if remote else [])], self.folder)
+
+    def logged(self) -> list[str]:
+        """Give the lines that the actions C{log} of its scenario have written."""
+        return [line for path in self.folder.glob("*_logs.log") for line in path.read_text().splitlines()]
+
+    def pause(self) -> None:
+        """Let it do nothing; what arrives waits in its socket."""
+        self._process.send_signal(signal.SIGSTOP)
+        # Before it is ended: what is stopped does not hear of that.
+        self._test.addCleanup(self._process.send_signal, signal.SIGCONT)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it; nobody listens at its port then."""
+        self._process.stop()
 
     def see_success(self) -> None:
         """Wait until it ends; not one call may have failed."""

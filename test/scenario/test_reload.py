@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from sipproxy.app import settings_of
 from sipproxy.config import ConfigError
 from sipproxy.directives import SERVER_ROOT
@@ -93,3 +95,15 @@ class ReloadTests(ScenarioTestCase):
             self.server.reload(self.settings())
         self.simulation.run(2)
         self.assertEqual((self.server.generation, len(list(self.server))), (101, count))
+
+    def test_preview(self) -> None:
+        """Which of the last calls would go elsewhere is told before."""
+        self.callee(0)
+        self.call_bob(self.alices)
+        self.call_bob(self.alices)
+        settings = self.settings(StaticRegistration="bob@example.com sip:bob@10.0.0.3")
+        sent = len(self.simulation.network.transcript)
+        seen = self.successResultOf(Deferred.fromCoroutine(self.server.preview(settings)))
+        self.assertEqual((seen.calls, seen.differences, self.server.generation), (2, 2, 1))
+        self.assertEqual(seen.told[0][2:], ("sip:bob@10.0.0.2 at 10.0.0.2:5060", "sip:bob@10.0.0.3 at 10.0.0.3:5060"))
+        self.assertEqual(len(self.simulation.network.transcript), sent)
