@@ -46,7 +46,7 @@ from sipproxy.logs import directives as log_directives
 from sipproxy.logs import open_logs
 from sipproxy.logs.levels import CORE
 from sipproxy.modules import MODULES
-from sipproxy.net import radius_settings
+from sipproxy.net import ldap_settings, radius_settings
 from sipproxy.net import settings as net
 from sipproxy.net.udp import UdpNetwork
 from sipproxy.parts import Parts, make_parts
@@ -81,6 +81,7 @@ FIXED: tuple[Directive[Any], ...] = (
     ROUTING_DATABASE,
     NUMBERS_DATABASE,
     *subscribers_settings.DIRECTIVES,
+    *ldap_settings.DIRECTIVES,
     CONTROL_SOCKET,
     *(directive for directive in log_directives.MODULE.directives if directive is not log_directives.LOG_LEVEL),
     *net.DIRECTIVES,

@@ -16,6 +16,7 @@ from sipproxy.databases import subscribers_settings as subscribers
 from sipproxy.databases.registry import REGISTRY_DATABASE
 from sipproxy.databases.static import STATIC_REGISTRATION
 from sipproxy.logs import directives as logs
+from sipproxy.net import ldap_settings as ldap
 from sipproxy.net import radius_settings as radius
 from sipproxy.net import settings as net
 from sipproxy.proxy import settings as proxy
@@ -36,6 +37,8 @@ AUTH_REALM = authen.auth_realm(PROXY_DOMAIN)
 def _check_access(settings: Settings) -> Iterator[Problem]:
     yield from authen.check(settings)
     yield from subscribers.check_subscribers(settings)
+    if settings[subscribers.SUBSCRIBER_DATABASE] == "ldap":
+        yield from ldap.check(settings)
     if not settings[authen.AUTHENTICATION] or settings[authen.SCHEME] == "HTTP_Digest":
         return
     if not any(server.kind == "auth" for server in settings[radius.RADIUS_SERVER]):
@@ -83,7 +86,11 @@ MODULES: tuple[Module, ...] = (
         blocks=routes_settings.ROUTING_BLOCKS,
         check=routes_settings.check_routes,
     ),
-    Module("mod_sip_authen.c", (*authen.DIRECTIVES, AUTH_REALM, *subscribers.DIRECTIVES), check=_check_access),
+    Module(
+        "mod_sip_authen.c",
+        (*authen.DIRECTIVES, AUTH_REALM, *subscribers.DIRECTIVES, *ldap.DIRECTIVES),
+        check=_check_access,
+    ),
     Module("mod_sip_radius.c", radius.DIRECTIVES, check=radius.check),
     CONTROL,
 )

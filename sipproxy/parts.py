@@ -1,6 +1,7 @@
 """What outlives a generation of the configuration: databases, the health of gateways, what authentication remembers."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -16,10 +17,13 @@ from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
 from sipproxy.databases.registry_sqlite import SqliteStore
 from sipproxy.databases.routes import RouteTable, route_table
 from sipproxy.databases.routes_settings import ROUTING_DATABASE
+from sipproxy.databases.subscribers_ldap import LdapStore
 from sipproxy.databases.subscribers_settings import make_subscribers
 from sipproxy.databases.table import IRowStore, Layout, MemoryRows
 from sipproxy.databases.table_sqlite import SqliteRows
 from sipproxy.interfaces import INetwork, IResolver, ISubscribers
+from sipproxy.modules import AUTH_REALM
+from sipproxy.net import ldap_settings
 from sipproxy.net.radius import RadiusClient
 from sipproxy.net.radius_settings import RADIUS_SERVER, configured_client
 from sipproxy.net.settings import configured_resolver
@@ -85,7 +89,7 @@ def make_parts(
         random,
         resolver,
         Registry(_registry_store(settings, reactor), reactor, reactor.seconds),
-        subscribers or make_subscribers(settings, reactor),
+        subscribers or make_subscribers(settings, reactor, partial(_ldap_store, settings, reactor, resolver)),
         route_table(_rows(settings[ROUTING_DATABASE], routes.LAYOUT, reactor), reactor),
         numbers_table(_rows(settings[NUMBERS_DATABASE], numbers.LAYOUT, reactor), reactor),
         Gateways(reactor, settings[HOLD_DOWN], settings[PROBE_INTERVAL]),
@@ -101,6 +105,11 @@ def _guard(settings: Settings, reactor: Any, network: INetwork, resolver: IResol
         make_secret(random),
         configured_client(settings, reactor, network, resolver, random) if asks else None,
     )
+
+
+def _ldap_store(settings: Settings, reactor: Any, resolver: IResolver) -> LdapStore:
+    directory = ldap_settings.configured_directory(settings, reactor, resolver)
+    return LdapStore(directory, settings[ldap_settings.USER_ATTRIBUTE], settings[AUTH_REALM])
 
 
 def _registry_store(settings: Settings, reactor: Any) -> Any:
