@@ -18,10 +18,13 @@ from twisted.logger import Logger
 
 from sipproxy import directives, privileges
 from sipproxy.access import settings as authen
+from sipproxy.accounting import settings as acct
+from sipproxy.accounting.service import AccountingService
 from sipproxy.chance import PooledSystemRandom
 from sipproxy.composition import Composition, compose
 from sipproxy.config import Directive, Settings, changed, load
 from sipproxy.control import CONTROL_SOCKET, Api, ControlService, Resource
+from sipproxy.control.accounting import accounting_resources
 from sipproxy.control.calls import calls_resource
 from sipproxy.control.explain import explain_resource
 from sipproxy.control.gateways import gateways_resource
@@ -41,7 +44,7 @@ from sipproxy.databases.routes_settings import ROUTING_DATABASE, static_routes
 from sipproxy.databases.static import STATIC_REGISTRATION, by_aor
 from sipproxy.databases.subscribers import Subscribers
 from sipproxy.databases.subscribers_settings import SUBSCRIBER_DATABASE
-from sipproxy.interfaces import INetwork, IOutcomeObserver, IResolver, ISubscribers
+from sipproxy.interfaces import ICallObserver, INetwork, IOutcomeObserver, IResolver, ISubscribers
 from sipproxy.logs import directives as log_directives
 from sipproxy.logs import open_logs
 from sipproxy.logs.levels import CORE
@@ -87,7 +90,9 @@ FIXED: tuple[Directive[Any], ...] = (
     *net.DIRECTIVES,
     authen.NONCE_LIFETIME,
     authen.FAILURE_LIMIT,
+    authen.USER_SOURCE,
     *radius_settings.DIRECTIVES,
+    *acct.DIRECTIVES,
 )
 
 
@@ -138,7 +143,8 @@ class Server(MultiService):
         self._logs = logs
         # Stopped in reverse: ports first, then what they use, then the logs.
         clients = [] if parts.guard.radius is None else [RadiusService(parts.guard.radius)]
-        for part in (logs, *databases, *clients, composition.service, sip):
+        records = [] if parts.accounting is None else [parts.accounting]
+        for part in (logs, *databases, *clients, *records, composition.service, sip):
             part.setServiceParent(self)
 
     def changes(self, settings: Settings) -> tuple[list[str], list[str]]:
@@ -208,7 +214,10 @@ class Server(MultiService):
         self._logs.attach()
         self.open()
         super().startService()
-        waited: Deferred[Any] = DeferredList([database.loaded for database in self._databases if database.is_needed])
+        needed = [database.loaded for database in self._databases if database.is_needed]
+        if self.parts.accounting is not None:
+            needed.append(self.parts.accounting.loaded)
+        waited: Deferred[Any] = DeferredList(needed)
         waited.addCallback(self._serve)
 
     def _serve(self, results: "Sequence[tuple[bool, Any]]") -> None:
@@ -220,6 +229,12 @@ class Server(MultiService):
             self.parts.gateways.start(self.sip.probe)
             self.sip.serve()
             log.info("serving, {count} addresses of record registered", count=len(self.registry), severity="notice")
+
+    def reopen_logs(self) -> None:
+        """Open all log files anew, as somebody has renamed them."""
+        self.logs.reopen()
+        if self.parts.accounting is not None:
+            self.parts.accounting.reopen()
 
     def stopService(self) -> "Deferred[None]":
         """End: requests that are being dealt with first (GracefulStopInS), then all else."""
@@ -246,6 +261,7 @@ def make_service(
     network: INetwork | None = None,
     random: Random | None = None,
     observers: Sequence[IOutcomeObserver] = (),
+    call_observers: Sequence[ICallObserver] = (),
     resolver: IResolver | None = None,
     subscribers: ISubscribers | None = None,
 ) -> Server:
@@ -258,6 +274,7 @@ def make_service(
     @param network: where ports come from, by default the operating system's UDP
     @param random: source of branches and tags, by default the system's
     @param observers: further observers of finished requests
+    @param call_observers: further observers of calls
     @param subscribers: the subscriber database, by default the configured one
     @param resolver: addresses of hosts, by default from the hosts file and the DNS
     @raise sipproxy.errors.ListenError: a folder cannot be created
@@ -279,6 +296,7 @@ def make_service(
         reactor.seconds,
         (*logs.access_observers, *observers),
         settings[directives.MAX_TRANSACTIONS],
+        (*call_observers, *([] if parts.accounting is None else [parts.accounting.calls])),
         history=CallHistory(settings[directives.EXPLAIN_HISTORY]) if settings[directives.EXPLAIN_HISTORY] else None,
     )
     sip = SipService(settings, reactor, network, core, wheel, points)
@@ -323,6 +341,7 @@ def make_control(
         *NumberControl(
             lambda: Numbers(static_numbers(server.composition.settings), server.parts.numbers), reactor
         ).resources(),
+        *accounting_resources(server.parts.accounting),
         registrations_resource(settings, server.registry, core.generation.identity, reactor.seconds),
     )
     control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
@@ -337,7 +356,14 @@ def _dependencies(parts: Parts) -> list[Callable[[], Dependency]]:
         away.append(("subscribers", parts.subscribers))
     if parts.guard.radius is not None:
         away += [(f"RADIUS {state.name}", state) for state in parts.guard.radius.servers]
-    return [partial(_dependency, name, source) for name, source in away]
+    found: list[Callable[[], Dependency]] = [partial(_dependency, name, source) for name, source in away]
+    if parts.accounting is not None:
+        found += [partial(_nth_state, parts.accounting, at) for at in range(len(parts.accounting.states))]
+    return found
+
+
+def _nth_state(accounting: AccountingService, at: int) -> Dependency:
+    return Dependency(*accounting.states[at])
 
 
 def _dependency(name: str, source: Any) -> Dependency:
@@ -362,6 +388,7 @@ def paths_of(settings: Settings) -> list[Path | str]:
         settings[ROUTING_DATABASE],
         settings[NUMBERS_DATABASE],
         settings[SUBSCRIBER_DATABASE],
+        *([settings[acct.SPOOL], settings[acct.ACCOUNTING_FILE] or ""] if settings[acct.ACCOUNTING] else []),
         settings[CONTROL_SOCKET],
         *(custom.path for custom in settings[log_directives.CUSTOM_LOG]),
     ]

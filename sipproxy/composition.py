@@ -30,8 +30,8 @@ from sipproxy.interfaces import IAccess, INetwork
 from sipproxy.message import Request, Uri
 from sipproxy.modules import AUTH_REALM, GATEKEEPER_ID, PROXY_DOMAIN
 from sipproxy.net.gktmp import GktmpClient, Timing
-from sipproxy.net.radius_settings import DIGEST_FORM, NAS_IP_ADDRESS
-from sipproxy.parts import Parts
+from sipproxy.net.radius_settings import DIGEST_FORM
+from sipproxy.parts import Parts, nas_address
 from sipproxy.proxy.exemption import Exemption
 from sipproxy.proxy.generation import Generation
 from sipproxy.proxy.identity import Identity
@@ -143,14 +143,6 @@ def _access(settings: Settings, parts: Parts, identity: Identity, expansion: Exp
         else:
             check = RadiusCheck(RadiusDigestCheck(guard.radius, nas, settings[DIGEST_FORM]))
     return Access(authen.Policy.of(settings), asking, check, guard.failures, keys)
-
-
-def nas_address(settings: Settings, network: INetwork) -> str:
-    """Give the address that stands for this server in RADIUS (RFC 2865 5.4)."""
-    first = settings[directives.LISTEN][0].host
-    if first in (None, "0.0.0.0", "::"):
-        first = next(iter(network.local_addresses()), "127.0.0.1")
-    return settings[NAS_IP_ADDRESS] or first or ""
 
 
 def _keys_of(identity: Identity) -> Callable[[Uri], tuple[str, ...]]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from sipproxy import directives, privileges
 from sipproxy.access import settings as authen
 from sipproxy.access.radius import CHAP_WARNING
+from sipproxy.accounting import settings as accounting
 from sipproxy.config import Module, Problem, Settings, manual
 from sipproxy.control.settings import MODULE as CONTROL
 from sipproxy.databases import numbers, routes_settings
@@ -45,6 +46,14 @@ def _check_access(settings: Settings) -> Iterator[Problem]:
         yield settings.error(authen.SCHEME, "HTTP_Digest, as there is no RadiusServer auth")
     if settings[authen.SCHEME] == "CHAP":
         yield settings.warning(authen.SCHEME, CHAP_WARNING)
+
+
+_check_accounting = accounting.check_accounting(radius.RADIUS_SERVER, proxy.RECORD_ROUTE, proxy.STATEFUL)
+
+
+def _check_radius(settings: Settings) -> Iterator[Problem]:
+    yield from radius.check(settings)
+    yield from _check_accounting(settings)
 
 
 MODULES: tuple[Module, ...] = (
@@ -91,7 +100,7 @@ MODULES: tuple[Module, ...] = (
         (*authen.DIRECTIVES, AUTH_REALM, *subscribers.DIRECTIVES, *ldap.DIRECTIVES),
         check=_check_access,
     ),
-    Module("mod_sip_radius.c", radius.DIRECTIVES, check=radius.check),
+    Module("mod_sip_radius.c", (*radius.DIRECTIVES, *accounting.DIRECTIVES), check=_check_radius),
     CONTROL,
 )
 

@@ -6,10 +6,16 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from sipproxy import directives
 from sipproxy.access import settings as authen
 from sipproxy.access.failures import FailureLimit
 from sipproxy.access.keyed import make_secret
 from sipproxy.access.nonces import Nonces
+from sipproxy.accounting import settings as acct
+from sipproxy.accounting.calls import Rules
+from sipproxy.accounting.journal import Journal
+from sipproxy.accounting.rows import SpoolFile
+from sipproxy.accounting.service import AccountingService, Destinations, make_accounting
 from sipproxy.config import Settings
 from sipproxy.databases import numbers, routes
 from sipproxy.databases.numbers import NUMBERS_DATABASE, NumbersTable, numbers_table
@@ -22,12 +28,14 @@ from sipproxy.databases.subscribers_settings import make_subscribers
 from sipproxy.databases.table import IRowStore, Layout, MemoryRows
 from sipproxy.databases.table_sqlite import SqliteRows
 from sipproxy.interfaces import INetwork, IResolver, ISubscribers
+from sipproxy.logs.appending import AppendFile
 from sipproxy.modules import AUTH_REALM
 from sipproxy.net import ldap_settings
 from sipproxy.net.radius import RadiusClient
-from sipproxy.net.radius_settings import RADIUS_SERVER, configured_client
+from sipproxy.net.radius_settings import ADD_DOMAIN, NAS_IP_ADDRESS, RADIUS_SERVER, configured_client
 from sipproxy.net.settings import configured_resolver
 from sipproxy.routing.gateways import HOLD_DOWN, PROBE_INTERVAL, Gateways
+from sipproxy.wire.radius import nas_attributes
 
 
 class Guard(NamedTuple):
@@ -55,6 +63,7 @@ class Parts:
     @ivar numbers: the number-services database
     @ivar gateways: the health of next hops
     @ivar guard: what authentication remembers
+    @ivar accounting: keeps records of calls; None where Accounting is Off
     """
 
     reactor: Any
@@ -67,6 +76,7 @@ class Parts:
     numbers: NumbersTable
     gateways: Gateways
     guard: Guard
+    accounting: AccountingService | None
 
 
 def make_parts(
@@ -83,6 +93,7 @@ def make_parts(
     @param subscribers: by default the configured ones
     """
     resolver = resolver or configured_resolver(settings, reactor)
+    guard = _guard(settings, reactor, network, resolver, random)
     return Parts(
         reactor,
         network,
@@ -93,7 +104,8 @@ def make_parts(
         route_table(_rows(settings[ROUTING_DATABASE], routes.LAYOUT, reactor), reactor),
         numbers_table(_rows(settings[NUMBERS_DATABASE], numbers.LAYOUT, reactor), reactor),
         Gateways(reactor, settings[HOLD_DOWN], settings[PROBE_INTERVAL]),
-        _guard(settings, reactor, network, resolver, random),
+        guard,
+        _accounting(settings, reactor, network, guard.radius) if settings[acct.ACCOUNTING] else None,
     )
 
 
@@ -105,6 +117,34 @@ def _guard(settings: Settings, reactor: Any, network: INetwork, resolver: IResol
         make_secret(random),
         configured_client(settings, reactor, network, resolver, random) if asks else None,
     )
+
+
+def _accounting(settings: Settings, reactor: Any, network: INetwork, radius: RadiusClient | None) -> AccountingService:
+    spool, place = settings[acct.SPOOL], settings[acct.ACCOUNTING_FILE]
+    sends = radius is not None and any(server.kind == "acct" for server in settings[RADIUS_SERVER])
+    return make_accounting(
+        reactor,
+        reactor.seconds,
+        SpoolFile(spool, reactor),
+        Journal(spool),
+        settings[acct.SPOOL_MAX],
+        Rules(
+            settings[acct.MAX_CALL_AGE], settings[acct.SPOOL_MAX], settings[authen.USER_SOURCE], settings[ADD_DOMAIN]
+        ),
+        Destinations(
+            radius.send if radius is not None and sends else None,
+            None if place is None else AppendFile(str(place)),
+        ),
+        nas_attributes(nas_address(settings, network)),
+    )
+
+
+def nas_address(settings: Settings, network: INetwork) -> str:
+    """Give the address that stands for this server in RADIUS (RFC 2865 5.4)."""
+    first = settings[directives.LISTEN][0].host
+    if first in (None, "0.0.0.0", "::"):
+        first = next(iter(network.local_addresses()), "127.0.0.1")
+    return settings[NAS_IP_ADDRESS] or first or ""
 
 
 def _ldap_store(settings: Settings, reactor: Any, resolver: IResolver) -> LdapStore:

@@ -60,7 +60,7 @@ class ProcessService(Service):
         settle_garbage_collector()
 
     def _reopen_logs(self, *_: object) -> None:
-        self._reactor.callFromThread(self._server.logs.reopen)
+        self._reactor.callFromThread(self._server.reopen_logs)
 
     def _hang_up(self, *_: object) -> None:
         self._reactor.callFromThread(self._reload)

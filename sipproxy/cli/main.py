@@ -5,6 +5,7 @@ import os
 import click
 
 from sipproxy import __version__
+from sipproxy.cli.accounting import accounting
 from sipproxy.cli.calls import calls
 from sipproxy.cli.check import check
 from sipproxy.cli.completion import completion
@@ -28,6 +29,7 @@ COMMANDS: tuple[click.Command, ...] = (
     routes,
     numbers,
     calls,
+    accounting,
     explain,
     gateways,
     reload,

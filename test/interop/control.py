@@ -41,9 +41,20 @@ def run_control(
 
 def asked(proxy: Proxy, path: str, **query: object) -> dict[str, Any]:
     """Ask a server for a resource."""
+    return _answered(proxy, "GET", path, query, None)
+
+
+def posted(proxy: Proxy, path: str, **body: object) -> dict[str, Any]:
+    """Let a server do something with a body."""
+    return _answered(proxy, "POST", path, {}, body)
+
+
+def _answered(
+    proxy: Proxy, method: str, path: str, query: Mapping[str, object], body: Mapping[str, object] | None
+) -> dict[str, Any]:
     transport = SocketTransport(socket_of(proxy))
     try:
-        status, content = transport.request("GET", path, query, None)
+        status, content = transport.request(method, path, query, body)
     finally:
         transport.close()
     assert status == 200, content
