@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList
@@ -24,16 +24,22 @@ from sipproxy.chance import PooledSystemRandom
 from sipproxy.composition import Composition, compose
 from sipproxy.config import Directive, Settings, changed, load
 from sipproxy.control import CONTROL_SOCKET, Api, ControlService, Resource
+from sipproxy.control import watch_settings as watch
 from sipproxy.control.accounting import accounting_resources
 from sipproxy.control.calls import calls_resource
 from sipproxy.control.explain import explain_resource
 from sipproxy.control.gateways import gateways_resource
 from sipproxy.control.log_levels import log_levels_resource
+from sipproxy.control.metrics import Sources, make_registry
+from sipproxy.control.metrics_http import metrics_service
 from sipproxy.control.numbers import NumberControl
 from sipproxy.control.registrations import Registrations
 from sipproxy.control.reload import reload_resource
 from sipproxy.control.routes import RouteControl
 from sipproxy.control.status import Dependency, Status
+from sipproxy.control.streams import StreamService
+from sipproxy.control.subscribers import SubscriberControl
+from sipproxy.control.tallies import Lateness, RequestTally
 from sipproxy.control.transactions import transactions_resource
 from sipproxy.control.version import version_resource
 from sipproxy.databases import subscribers_settings
@@ -43,14 +49,16 @@ from sipproxy.databases.routes import Routes
 from sipproxy.databases.routes_settings import ROUTING_DATABASE, static_routes
 from sipproxy.databases.static import STATIC_REGISTRATION, by_aor
 from sipproxy.databases.subscribers import Subscribers
-from sipproxy.databases.subscribers_settings import SUBSCRIBER_DATABASE
+from sipproxy.databases.subscribers_settings import SUBSCRIBER_DATABASE, SUBSCRIBER_PASSWORDS
 from sipproxy.interfaces import ICallObserver, INetwork, IOutcomeObserver, IResolver, ISubscribers
 from sipproxy.logs import directives as log_directives
 from sipproxy.logs import open_logs
 from sipproxy.logs.levels import CORE
-from sipproxy.modules import MODULES
+from sipproxy.modules import AUTH_REALM, MODULES
 from sipproxy.net import ldap_settings, radius_settings
 from sipproxy.net import settings as net
+from sipproxy.net.hep import HepSender
+from sipproxy.net.tapped import TappedNetwork
 from sipproxy.net.udp import UdpNetwork
 from sipproxy.parts import Parts, make_parts
 from sipproxy.preview import Preview, preview
@@ -88,6 +96,7 @@ FIXED: tuple[Directive[Any], ...] = (
     CONTROL_SOCKET,
     *(directive for directive in log_directives.MODULE.directives if directive is not log_directives.LOG_LEVEL),
     *net.DIRECTIVES,
+    *watch.DIRECTIVES,
     authen.NONCE_LIFETIME,
     authen.FAILURE_LIMIT,
     authen.USER_SOURCE,
@@ -111,6 +120,17 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
     @raise sipproxy.config.ConfigError: with all that is wrong in it
     """
     return Settings.of(MODULES, values, Path.cwd(), directives.SERVER_ROOT)
+
+
+class Counts(NamedTuple):
+    """What is counted for metrics only.
+
+    @ivar requests: requests by method, and their responses
+    @ivar lateness: how late the reactor is
+    """
+
+    requests: RequestTally
+    lateness: Lateness
 
 
 class Server(MultiService):
@@ -141,11 +161,20 @@ class Server(MultiService):
         self.logs = logs.logs
         self._databases = databases
         self._logs = logs
+        self.counts: Counts | None = None
+        self.hep: HepSender | None = None
         # Stopped in reverse: ports first, then what they use, then the logs.
         clients = [] if parts.guard.radius is None else [RadiusService(parts.guard.radius)]
         records = [] if parts.accounting is None else [parts.accounting]
         for part in (logs, *databases, *clients, *records, composition.service, sip):
             part.setServiceParent(self)
+
+    def observe(self, counts: Counts | None, hep: HepSender | None) -> None:
+        """Let what counts and copies start and stop with the server."""
+        self.counts, self.hep = counts, hep
+        for part in (hep, None if counts is None else counts.lateness):
+            if part is not None:
+                part.setServiceParent(self)
 
     def changes(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Tell what another configuration would change.
@@ -286,6 +315,8 @@ def make_service(
     make_folders(settings, paths_of(settings))
     logs = open_logs(settings, reactor, settings[directives.SERVER_NAME])
     parts = make_parts(settings, reactor, network, random or PooledSystemRandom(), resolver, subscribers)
+    counts = None if parts.watch is None else Counts(RequestTally(), Lateness(reactor))
+    hep = _hep(settings, reactor, network, parts.resolver) if settings[watch.HEP_SERVER] else None
     made = compose(settings, parts)
     wheel, points = TimerWheel(reactor), Points()
     core = Core(
@@ -294,13 +325,23 @@ def make_service(
         points,
         parts.random,
         reactor.seconds,
-        (*logs.access_observers, *observers),
+        (*logs.access_observers, *([] if counts is None else [counts.requests]), *observers),
         settings[directives.MAX_TRANSACTIONS],
         (*call_observers, *([] if parts.accounting is None else [parts.accounting.calls])),
         history=CallHistory(settings[directives.EXPLAIN_HISTORY]) if settings[directives.EXPLAIN_HISTORY] else None,
     )
-    sip = SipService(settings, reactor, network, core, wheel, points)
-    return Server(parts, made, sip, _databases(parts), LogService(logs))
+    # Only SIP is copied: what the RADIUS client sends leaves by the network itself.
+    carrier = network if hep is None else TappedNetwork(network, hep)
+    sip = SipService(settings, reactor, carrier, core, wheel, points)
+    server = Server(parts, made, sip, _databases(parts), LogService(logs))
+    server.observe(counts, hep)
+    return server
+
+
+def _hep(settings: Settings, reactor: Any, network: INetwork, resolver: IResolver) -> HepSender:
+    place, agent = settings[watch.HEP_SERVER], settings[watch.HEP_CAPTURE_ID]
+    assert place is not None
+    return HepSender(place, agent, watch.hep_password(settings), network, resolver, reactor)
 
 
 def _databases(parts: Parts) -> list[DatabaseService]:
@@ -341,12 +382,66 @@ def make_control(
         *NumberControl(
             lambda: Numbers(static_numbers(server.composition.settings), server.parts.numbers), reactor
         ).resources(),
+        *_subscriber_resources(server, settings, reactor),
         *accounting_resources(server.parts.accounting),
         registrations_resource(settings, server.registry, core.generation.identity, reactor.seconds),
     )
     control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
     control.setServiceParent(server)
     return control
+
+
+def make_watchers(server: Server, settings: Settings, api: Api, reactor: Any = None) -> list[StreamService]:
+    """Make what lets others look at a server, metrics and manhole, as further parts of it; opened by C{open}.
+
+    @param api: what the control socket tells
+    @raise sipproxy.errors.ListenError: the manhole has no key and none can be made
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    found = []
+    place = settings[watch.METRICS_LISTEN]
+    if place is not None:
+        found.append(metrics_service(place, make_registry(_sources(server)), reactor))
+    hole, keys = settings[watch.MANHOLE_LISTEN], settings[watch.MANHOLE_KEYS]
+    if hole is not None and keys is not None:
+        # Here, as its SSH chooses a reactor when it is imported.
+        from sipproxy.control.manhole import manhole_service
+
+        own_key = settings[directives.SERVER_ROOT] / watch.HOST_KEY
+        found.append(manhole_service(hole, keys, own_key, server, api, reactor))
+    for service in found:
+        service.setServiceParent(server)
+    return found
+
+
+def _sources(server: Server) -> Sources:
+    counts, watched = server.counts, server.parts.watch
+    assert counts is not None and watched is not None
+    return Sources(
+        server.sip,
+        lambda: len(server.registry),
+        lambda: server.generation,
+        server.parts.gateways,
+        server.logs,
+        counts.requests,
+        watched,
+        counts.lateness.durations,
+        server.hep,
+        (partial(_dependency, "registry", server.registry), *_dependencies(server.parts)),
+    )
+
+
+def _subscriber_resources(server: Server, settings: Settings, reactor: Any) -> tuple[Resource, ...]:
+    """Give what the control socket tells and does about subscribers, nothing where an embedder has them elsewhere."""
+    subscribers = server.parts.subscribers
+    if not isinstance(subscribers, Subscribers):
+        return ()
+
+    def realm() -> str:
+        return server.composition.settings[AUTH_REALM]
+
+    return SubscriberControl(subscribers, realm, settings[SUBSCRIBER_PASSWORDS], reactor).resources()
 
 
 def _dependencies(parts: Parts) -> list[Callable[[], Dependency]]:
@@ -390,5 +485,7 @@ def paths_of(settings: Settings) -> list[Path | str]:
         settings[SUBSCRIBER_DATABASE],
         *([settings[acct.SPOOL], settings[acct.ACCOUNTING_FILE] or ""] if settings[acct.ACCOUNTING] else []),
         settings[CONTROL_SOCKET],
+        *([] if settings[watch.MANHOLE_LISTEN] is None else [settings[directives.SERVER_ROOT] / watch.HOST_KEY]),
+        *(place for place in [settings[watch.MANHOLE_LISTEN]] if isinstance(place, Path)),
         *(custom.path for custom in settings[log_directives.CUSTOM_LOG]),
     ]

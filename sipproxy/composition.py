@@ -6,7 +6,7 @@ L{compose}, beside the one that serves, and put in its place whole.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
@@ -22,6 +22,7 @@ from sipproxy.access.radius import ChapCheck, RadiusDigestCheck
 from sipproxy.access.radius_check import RadiusCheck
 from sipproxy.access.schemes import DigestScheme, IScheme
 from sipproxy.config import Settings
+from sipproxy.control.watched import Watch
 from sipproxy.databases.numbers import Numbers, static_numbers
 from sipproxy.databases.routes import Routes
 from sipproxy.databases.routes_settings import SRV_ROUTING, STATIC_ROUTING, static_routes
@@ -76,7 +77,11 @@ def compose(settings: Settings, parts: Parts) -> Composition:
     identity = identity_of(settings, parts.network)
     expansion = Expansion(settings[NUM_EXPAND], settings[INTERPRETATION])
     needs_access = settings[authen.AUTHENTICATION]
+    if parts.watch is not None:
+        parts = _watched(parts, parts.watch)
     translators, clients = _translators(settings, parts, identity)
+    if parts.watch is not None:
+        translators = [parts.watch.translator(translator) for translator in translators]
     translation = TranslationService(TranslationChain(translators), clients)
     routing = RoutingService(_routing(settings, parts, identity))
     generation = Generation(
@@ -86,11 +91,20 @@ def compose(settings: Settings, parts: Parts) -> Composition:
         Location(identity, translation.chain, expansion),
         routing.chain,
         Registrar(parts.registry, identity, policy_of(settings), parts.reactor.seconds) if settings[REGISTRY] else None,
-        _access(settings, parts, identity, expansion) if needs_access else None,
+        _guarded(parts, _access(settings, parts, identity, expansion)) if needs_access else None,
         Exemption(parts.guard.secret, identity, parts.reactor.seconds) if needs_access else None,
         parts.gateways,
     )
     return Composition(settings, generation, GenerationService((translation, routing)))
+
+
+def _watched(parts: Parts, watch: Watch) -> Parts:
+    """Give the parts with somebody who counts beside their backends."""
+    return replace(parts, resolver=watch.resolver(parts.resolver), subscribers=watch.subscribers(parts.subscribers))
+
+
+def _guarded(parts: Parts, access: IAccess) -> IAccess:
+    return access if parts.watch is None else parts.watch.access(access)
 
 
 def identity_of(settings: Settings, network: INetwork) -> Identity:
@@ -122,7 +136,12 @@ def _routing(settings: Settings, parts: Parts, identity: Identity) -> RoutingCha
         foreign.append(DomainRouter(routes, alternates, number_of))
     own.append(NowhereRouter(parts.subscribers, _keys_of(identity)))
     foreign.append(dns)
-    return RoutingChain(identity.is_ours, own, foreign, bypass=(dns,))
+    bypass: list[IRouter] = [dns]
+    if parts.watch is not None:
+        own, foreign, bypass = (
+            [parts.watch.router(router) for router in routers] for routers in (own, foreign, bypass)
+        )
+    return RoutingChain(identity.is_ours, own, foreign, bypass)
 
 
 def _access(settings: Settings, parts: Parts, identity: Identity, expansion: Expansion) -> IAccess:

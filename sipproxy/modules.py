@@ -11,6 +11,7 @@ from sipproxy.access import settings as authen
 from sipproxy.access.radius import CHAP_WARNING
 from sipproxy.accounting import settings as accounting
 from sipproxy.config import Module, Problem, Settings, manual
+from sipproxy.control import watch_settings as watch
 from sipproxy.control.settings import MODULE as CONTROL
 from sipproxy.databases import numbers, routes_settings
 from sipproxy.databases import subscribers_settings as subscribers
@@ -101,7 +102,7 @@ MODULES: tuple[Module, ...] = (
         check=_check_access,
     ),
     Module("mod_sip_radius.c", (*radius.DIRECTIVES, *accounting.DIRECTIVES), check=_check_radius),
-    CONTROL,
+    replace(CONTROL, directives=(*CONTROL.directives, *watch.DIRECTIVES), check=watch.check),
 )
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from sipproxy.accounting.journal import Journal
 from sipproxy.accounting.rows import SpoolFile
 from sipproxy.accounting.service import AccountingService, Destinations, make_accounting
 from sipproxy.config import Settings
+from sipproxy.control.watch_settings import METRICS_LISTEN
+from sipproxy.control.watched import Watch
 from sipproxy.databases import numbers, routes
 from sipproxy.databases.numbers import NUMBERS_DATABASE, NumbersTable, numbers_table
 from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
@@ -64,6 +66,7 @@ class Parts:
     @ivar gateways: the health of next hops
     @ivar guard: what authentication remembers
     @ivar accounting: keeps records of calls; None where Accounting is Off
+    @ivar watch: counts what translators, routers and backends give; None where nobody asks for metrics
     """
 
     reactor: Any
@@ -77,6 +80,7 @@ class Parts:
     gateways: Gateways
     guard: Guard
     accounting: AccountingService | None
+    watch: Watch | None
 
 
 def make_parts(
@@ -106,6 +110,7 @@ def make_parts(
         Gateways(reactor, settings[HOLD_DOWN], settings[PROBE_INTERVAL]),
         guard,
         _accounting(settings, reactor, network, guard.radius) if settings[acct.ACCOUNTING] else None,
+        Watch(reactor.seconds) if settings[METRICS_LISTEN] else None,
     )
 
 

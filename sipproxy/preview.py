@@ -57,7 +57,7 @@ async def preview(core: Core, parts: Parts, current: Settings, other: Settings) 
     @raise sipproxy.errors.SipproxyError: the other one cannot be composed
     """
     chance = Random(0)
-    dry = replace(parts, random=chance)
+    dry = replace(parts, random=chance, watch=None)  # what is only looked at does not count
     generations = [compose(settings, dry).generation for settings in (current, other)]
     calls, differences = 0, list[Difference]()
     for request, source in _requests(islice(core.history.last(), MOST_CALLS) if core.history is not None else ()):

@@ -1,6 +1,7 @@
 """C{twistd sipproxy}: its options, and the service behind them."""
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from twisted.internet import reactor
 from twisted.python import usage
 
 from sipproxy import __version__, privileges
-from sipproxy.app import Server, load_settings, make_control, make_service, paths_of
+from sipproxy.app import Server, load_settings, make_control, make_service, make_watchers, paths_of
 from sipproxy.config import ConfigError, Settings
 from sipproxy.control import ControlService
+from sipproxy.control.streams import StreamService
 from sipproxy.errors import ListenError, SipproxyError
 from sipproxy.process import ProcessService
 from sipproxy.server import make_folders
@@ -51,15 +53,18 @@ def _load(path: Path) -> Settings:
     return settings
 
 
-def _open(server: Server, control: ControlService) -> None:
+def _open(server: Server, others: Sequence[ControlService | StreamService]) -> None:
     """Open all ports, or none.
 
     @raise sipproxy.errors.ListenError: one cannot be opened
     """
     server.open()
     try:
-        control.open()
+        for other in others:
+            other.open()
     except ListenError:
+        for other in others:
+            other.stopService()
         server.sip.stopService()
         raise
 
@@ -78,7 +83,8 @@ def makeService(options: Options) -> IService:
         folders = make_folders(settings, paths)
         server = make_service(settings)
         server.setServiceParent(process)
-        _open(server, make_control(server, settings, read=read))
+        control = make_control(server, settings, read=read)
+        _open(server, [control, *make_watchers(server, settings, control.api)])
         if changes:
             files = [path for path in paths if isinstance(path, Path)]
             privileges.hand_over(settings, [*folders, *files])

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "proxy": "access.keyed config errors interfaces message routing transaction translation translation.chain",
     "server": "config directives errors interfaces proxy routing transaction",
     "services": "errors logs routing translation",
-    "control": "accounting config databases errors farm interfaces ipsec logs message net proxy registrar.bindings routing server transaction",
+    "control": "accounting config databases errors farm interfaces ipsec logs message net proxy registrar.bindings routing server transaction translation.chain",
     "cli": "app composition replay config control databases directives errors logs modules net server",
     "simulation": "*",
     "nam_tap": "config errors simulation",

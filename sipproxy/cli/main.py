@@ -20,12 +20,14 @@ from sipproxy.cli.replay import replay
 from sipproxy.cli.routes import routes
 from sipproxy.cli.session import VARIABLE, Session
 from sipproxy.cli.status import status
+from sipproxy.cli.subscribers import subscribers
 from sipproxy.cli.transactions import transactions
 from sipproxy.cli.version import version
 
 COMMANDS: tuple[click.Command, ...] = (
     status,
     registrations,
+    subscribers,
     routes,
     numbers,
     calls,

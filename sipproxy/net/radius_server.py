@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from sipproxy.interfaces import Address
 from sipproxy.wire.radius import RadiusError, Reply
 
-_log = Logger()
+_log = Logger(namespace="mod_sip_radius")
 
 Kind = Literal["auth", "acct"]
 

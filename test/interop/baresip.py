@@ -41,8 +41,11 @@ class Baresip:
 
     REFUSAL = 486
 
-    def __init__(self, test: SynchronousTestCase, user: str, proxy: Address) -> None:
-        """Start and register it."""
+    def __init__(self, test: SynchronousTestCase, user: str, proxy: Address, password: str = "none") -> None:
+        """Start and register it.
+
+        @param password: answers challenges
+        """
         path = program("baresip", "baresip-core")
         self.user = user
         folder = make_folder(test, "baresip")
@@ -61,7 +64,7 @@ class Baresip:
         test.addCleanup(self._control.close)
         place = host_port(proxy)
         # Added only now, as what happens before somebody listens is told to nobody.
-        self._tell("uanew", f'<{aor(user, proxy)}>;auth_pass=none;regint=60;outbound="sip:{place};transport=udp"')
+        self._tell("uanew", f'<{aor(user, proxy)}>;auth_pass={password};regint=60;outbound="sip:{place};transport=udp"')
         self._wait("REGISTER_OK")
 
     def _connect(self, port: int) -> socket.socket | None:

@@ -50,7 +50,7 @@ def posted(proxy: Proxy, path: str, **body: object) -> dict[str, Any]:
 
 
 def _answered(
-    proxy: Proxy, method: str, path: str, query: Mapping[str, object], body: Mapping[str, object] | None
+    proxy: Proxy, method: str, path: str, query: Mapping[str, object], body: dict[str, Any] | None
 ) -> dict[str, Any]:
     transport = SocketTransport(socket_of(proxy))
     try:

@@ -44,10 +44,11 @@ class Linphone:
 
     REFUSAL = 603
 
-    def __init__(self, test: SynchronousTestCase, user: str, proxy: Address) -> None:
+    def __init__(self, test: SynchronousTestCase, user: str, proxy: Address, password: str = "") -> None:
         """Start and register it.
 
         @param proxy: with port 5060, as it strips the port from To and From
+        @param password: answers challenges
         """
         path = program("linphone-daemon", "linphone-cli")
         self.user = user
@@ -64,7 +65,8 @@ class Linphone:
         test.addCleanup(_remove, f"/tmp/{pipe}")
         self._control = wait_until(lambda: self._connect(f"/tmp/{pipe}"), "linphone takes commands")
         test.addCleanup(self._control.close)
-        self._tell(f"register {aor(user, proxy)} sip:{host_port(proxy)};transport=udp")
+        credentials = f" {password} {user}" if password else ""
+        self._tell(f"register {aor(user, proxy)} sip:{host_port(proxy)};transport=udp{credentials}")
         self._wait("register-status ALL", "LinphoneRegistrationOk")
 
     def _connect(self, path: str) -> socket.socket | None:

@@ -23,15 +23,26 @@ class Pjsua:
 
     REFUSAL = 486
 
-    def __init__(self, test: SynchronousTestCase, user: str, proxy: Address) -> None:
-        """Start and register it."""
+    def __init__(self, test: SynchronousTestCase, user: str, proxy: Address, password: str = "") -> None:
+        """Start and register it.
+
+        @param password: answers challenges
+        """
         if not _PYTHON.exists():
             raise SkipTest("pjsua2-python is not installed (make .venv-peers/made.stamp)")
         self.user = user
         self._rest = b""
         self._events: list[dict[str, Any]] = []
         folder = make_folder(test, "pjsua")
-        command: list[str | Path] = [_PYTHON, _AGENT, LOOPBACK, aor(user, proxy), f"sip:{host_port(proxy)}"]
+        command: list[str | Path] = [
+            _PYTHON,
+            _AGENT,
+            LOOPBACK,
+            aor(user, proxy),
+            f"sip:{host_port(proxy)}",
+            user,
+            password,
+        ]
         self._process = Process(test, command, folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._wait("registered")
 

@@ -1,4 +1,4 @@
-"""A user agent of PJSUA2, run as a program: C{pjsua_agent.py HOST AOR REGISTRAR}.
+"""A user agent of PJSUA2, run as a program: C{pjsua_agent.py HOST AOR REGISTRAR USER PASSWORD}.
 
 Takes commands as lines (dial URI, answer, refuse, hang_up), gives events as JSON, one a line; the end of its
 input ends it. It runs in an environment of its own, so it imports nothing of ours.
@@ -82,12 +82,13 @@ def start(host: str) -> Any:
     return endpoint
 
 
-def register(host: str, aor: str, registrar: str) -> Account:
+def register(host: str, aor: str, registrar: str, user: str, password: str) -> Account:
     """Make the account."""
     configuration = pj.AccountConfig()
     configuration.idUri = aor
     configuration.regConfig.registrarUri = registrar
     configuration.sipConfig.proxies.append(f"{registrar};lr")
+    configuration.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", user, 0, password))
     configuration.mediaConfig.transportConfig.boundAddress = host
     account = Account()
     account.create(configuration)
@@ -108,10 +109,10 @@ def obey(account: Account, command: str) -> None:
         account.call.answer(with_status({"answer": 200, "refuse": 486}[word]))
 
 
-def main(host: str, aor: str, registrar: str) -> None:
+def main(host: str, aor: str, registrar: str, user: str, password: str) -> None:
     """Run until the input ends."""
     endpoint = start(host)
-    account = register(host, aor, registrar)
+    account = register(host, aor, registrar, user, password)
     waiting = b""
     while True:
         endpoint.libHandleEvents(20)

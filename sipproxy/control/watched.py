@@ -1,0 +1,194 @@
+"""Translators, routers and backends with somebody who counts beside them: decorators of their interfaces.
+
+They are put around where metrics are wanted, and are not there elsewhere. An
+answer that is at hand is counted, its time is not taken; one that had to be
+waited for is a backend's, and is timed.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sipproxy.control.tallies import Durations
+from sipproxy.errors import NameNotFoundError, RequestError, SilenceError
+from sipproxy.interfaces import Address, IAccess, IAnswer, IResolver, ISubscriber, ISubscribers
+from sipproxy.message import Uri
+from sipproxy.routing.chain import IRouter, NextHops
+from sipproxy.translation.chain import AT_HAND, ITranslator, Subject, Targets
+
+T = TypeVar("T")
+
+FOUND, NONE, ERROR = "found", "none", "error"
+# What a backend says, not what ails it.
+_ANSWERS = (RequestError, SilenceError, NameNotFoundError)
+
+#: How often a module gave what: by (module, C{FOUND}, C{NONE} or C{ERROR}).
+Results = dict[tuple[str, str], int]
+
+
+class Watch:
+    """What was counted, and the decorators that count.
+
+    @param now: gives the time, seconds
+    @ivar translations: results of translators
+    @ivar routes: results of routers
+    @ivar durations: how long it took where it had to be waited for, by module or backend
+    @ivar failures: how often that ended in an error, by module or backend
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.translations: Results = {}
+        self.routes: Results = {}
+        self.durations: dict[str, Durations] = {}
+        self.failures: dict[str, int] = {}
+        self._now = now
+
+    # Decorators.
+
+    def translator(self, translator: ITranslator) -> ITranslator:
+        """Watch a translator."""
+        return _WatchedTranslator(self, translator)
+
+    def router(self, router: IRouter) -> IRouter:
+        """Watch a router."""
+        return _WatchedRouter(self, router)
+
+    def resolver(self, resolver: IResolver) -> IResolver:
+        """Watch the resolver, as C{dns}."""
+        return _WatchedResolver(self, resolver)
+
+    def subscribers(self, subscribers: ISubscribers) -> ISubscribers:
+        """Watch the subscriber database, as C{subscribers}."""
+        return _WatchedSubscribers(self, subscribers)
+
+    def access(self, access: IAccess) -> IAccess:
+        """Watch authentication and authorization, as C{access}."""
+        return _WatchedAccess(self, access)
+
+    # For them.
+
+    def answered(self, name: str, results: Results, ask: Callable[[], Any]) -> Any:
+        """Ask for results, and count what comes of it.
+
+        @return: what was asked for, or a Deferred of it
+        """
+        try:
+            answer = ask()
+        except Exception:
+            _count(results, name, ERROR)
+            raise
+        if isinstance(answer, AT_HAND):
+            _count(results, name, FOUND if answer else NONE)
+            return answer
+
+        def came(found: Any) -> Any:
+            _count(results, name, ERROR if isinstance(found, Failure) else FOUND if found else NONE)
+            return found
+
+        return self.timed(name, answer).addBoth(came)
+
+    def timed(self, name: str, answer: T) -> T:
+        """Take the time of an answer, where it is a Deferred."""
+        if isinstance(answer, Deferred):
+            answer.addBoth(self._came, name, self._now())
+        return answer
+
+    def _came(self, found: Any, name: str, started: float) -> Any:
+        durations = self.durations.get(name)
+        if durations is None:
+            durations = self.durations[name] = Durations()
+        durations.add(max(0.0, self._now() - started))
+        if isinstance(found, Failure) and _is_trouble(found.value):
+            self.failures[name] = self.failures.get(name, 0) + 1
+        return found
+
+
+def _is_trouble(error: object) -> bool:
+    """Tell whether an error is about the backend, and not about what was asked: UnavailableError is a RequestError."""
+    return not isinstance(error, _ANSWERS) or (isinstance(error, RequestError) and error.status >= 500)
+
+
+def _count(results: Results, name: str, result: str) -> None:
+    results[name, result] = results.get((name, result), 0) + 1
+
+
+@implementer(ITranslator)
+class _WatchedTranslator:
+    """A translator whose results are counted."""
+
+    def __init__(self, watch: Watch, translator: ITranslator) -> None:
+        self.name: str = translator.name
+        self._watch = watch
+        self._translator: Any = translator
+
+    def translate(self, subject: Subject) -> "Targets | Deferred[Targets]":
+        """Give contacts; see L{ITranslator}."""
+        watch = self._watch
+        found: Targets | Deferred[Targets] = watch.answered(
+            self.name, watch.translations, lambda: self._translator.translate(subject)
+        )
+        return found
+
+
+@implementer(IRouter)
+class _WatchedRouter:
+    """A router whose results are counted."""
+
+    def __init__(self, watch: Watch, router: IRouter) -> None:
+        self.name: str = router.name
+        self._watch = watch
+        self._router: Any = router
+
+    def route(self, uri: Uri, subject: Subject) -> "NextHops | Deferred[NextHops]":
+        """Give next hops; see L{IRouter}."""
+        watch = self._watch
+        found: NextHops | Deferred[NextHops] = watch.answered(
+            self.name, watch.routes, lambda: self._router.route(uri, subject)
+        )
+        return found
+
+
+@implementer(IResolver)
+class _WatchedResolver:
+    """A resolver whose questions are timed."""
+
+    def __init__(self, watch: Watch, resolver: IResolver) -> None:
+        self._watch = watch
+        self._resolver = resolver
+
+    def addresses(self, host: str) -> "list[str] | Deferred[list[str]]":
+        """Give the addresses of a host; see L{IResolver}."""
+        return self._watch.timed("dns", self._resolver.addresses(host))
+
+    def query(self, name: str, record_type: int) -> "IAnswer | Deferred[IAnswer]":
+        """Ask the DNS; see L{IResolver}."""
+        return self._watch.timed("dns", self._resolver.query(name, record_type))
+
+
+@implementer(ISubscribers)
+class _WatchedSubscribers:
+    """A subscriber database whose answers are timed."""
+
+    def __init__(self, watch: Watch, subscribers: ISubscribers) -> None:
+        self._watch = watch
+        self._subscribers = subscribers
+
+    def find(self, keys: Sequence[str]) -> "ISubscriber | Deferred[ISubscriber | None] | None":
+        """Give a subscriber; see L{ISubscribers}."""
+        return self._watch.timed("subscribers", self._subscribers.find(keys))
+
+
+@implementer(IAccess)
+class _WatchedAccess:
+    """Authentication and authorization whose answers are timed."""
+
+    def __init__(self, watch: Watch, access: IAccess) -> None:
+        self._watch = watch
+        self._access = access
+
+    def admit(self, request: Any, source: Address, as_registrar: bool) -> "dict[str, str] | Deferred[dict[str, str]]":
+        """Let a request pass; see L{IAccess}."""
+        return self._watch.timed("access", self._access.admit(request, source, as_registrar))
