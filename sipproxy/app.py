@@ -28,6 +28,7 @@ from sipproxy.control import watch_settings as watch
 from sipproxy.control.accounting import accounting_resources
 from sipproxy.control.calls import calls_resource
 from sipproxy.control.explain import explain_resource
+from sipproxy.control.farm import farm_resources
 from sipproxy.control.gateways import gateways_resource
 from sipproxy.control.log_levels import log_levels_resource
 from sipproxy.control.metrics import Sources, make_registry
@@ -50,11 +51,12 @@ from sipproxy.databases.routes_settings import ROUTING_DATABASE, static_routes
 from sipproxy.databases.static import STATIC_REGISTRATION, by_aor
 from sipproxy.databases.subscribers import Subscribers
 from sipproxy.databases.subscribers_settings import SUBSCRIBER_DATABASE, SUBSCRIBER_PASSWORDS
+from sipproxy.farm import settings as farm
 from sipproxy.interfaces import ICallObserver, INetwork, IOutcomeObserver, IResolver, ISubscribers
 from sipproxy.logs import directives as log_directives
 from sipproxy.logs import open_logs
 from sipproxy.logs.levels import CORE
-from sipproxy.modules import AUTH_REALM, MODULES
+from sipproxy.modules import AUTH_REALM, FARM_MEMBER, MODULES
 from sipproxy.net import ldap_settings, radius_settings
 from sipproxy.net import settings as net
 from sipproxy.net.hep import HepSender
@@ -102,6 +104,8 @@ FIXED: tuple[Directive[Any], ...] = (
     authen.USER_SOURCE,
     *radius_settings.DIRECTIVES,
     *acct.DIRECTIVES,
+    FARM_MEMBER,
+    *(directive for directive in farm.DIRECTIVES if directive is not farm.DRAIN_TIMEOUT),
 )
 
 
@@ -352,6 +356,9 @@ def _databases(parts: Parts) -> list[DatabaseService]:
     ]
     if isinstance(parts.subscribers, Subscribers):
         found.append(DatabaseService("subscribers", parts.subscribers, is_needed=False))
+    if parts.farm is not None:
+        # First, as it must be stopped last: the databases tell it what is on its way.
+        found.insert(0, DatabaseService("farm", parts.farm))
     return found
 
 
@@ -384,6 +391,7 @@ def make_control(
         ).resources(),
         *_subscriber_resources(server, settings, reactor),
         *accounting_resources(server.parts.accounting),
+        *(() if server.parts.farm is None else farm_resources(server.parts.farm)),
         registrations_resource(settings, server.registry, core.generation.identity, reactor.seconds),
     )
     control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
@@ -447,6 +455,8 @@ def _subscriber_resources(server: Server, settings: Settings, reactor: Any) -> t
 def _dependencies(parts: Parts) -> list[Callable[[], Dependency]]:
     """Give what a server depends on beside its registry, each as a function that tells its state."""
     away: list[tuple[str, Any]] = [("routes", parts.routes), ("numbers", parts.numbers)]
+    if parts.farm is not None:
+        away.append(("farm", parts.farm))
     if isinstance(parts.subscribers, Subscribers):
         away.append(("subscribers", parts.subscribers))
     if parts.guard.radius is not None:

@@ -17,6 +17,7 @@ from sipproxy.databases import numbers, routes_settings
 from sipproxy.databases import subscribers_settings as subscribers
 from sipproxy.databases.registry import REGISTRY_DATABASE
 from sipproxy.databases.static import STATIC_REGISTRATION
+from sipproxy.farm import settings as farm
 from sipproxy.logs import directives as logs
 from sipproxy.net import ldap_settings as ldap
 from sipproxy.net import radius_settings as radius
@@ -34,6 +35,7 @@ MOD_SIP = proxy.mod_sip(PROXY_DOMAIN)
 
 GATEKEEPER_ID = gktmp.gatekeeper_id(directives.SERVER_NAME)
 AUTH_REALM = authen.auth_realm(PROXY_DOMAIN)
+FARM_MEMBER = farm.farm_member(directives.SERVER_NAME)
 
 
 def _check_access(settings: Settings) -> Iterator[Problem]:
@@ -102,6 +104,7 @@ MODULES: tuple[Module, ...] = (
         check=_check_access,
     ),
     Module("mod_sip_radius.c", (*radius.DIRECTIVES, *accounting.DIRECTIVES), check=_check_radius),
+    farm.mod_sip_farm(FARM_MEMBER),
     replace(CONTROL, directives=(*CONTROL.directives, *watch.DIRECTIVES), check=watch.check),
 )
 

@@ -1,12 +1,13 @@
 """What outlives a generation of the configuration: databases, the health of gateways, what authentication remembers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from sipproxy import directives
+from sipproxy import __version__, directives
 from sipproxy.access import settings as authen
 from sipproxy.access.failures import FailureLimit
 from sipproxy.access.keyed import make_secret
@@ -20,18 +21,24 @@ from sipproxy.config import Settings
 from sipproxy.control.watch_settings import METRICS_LISTEN
 from sipproxy.control.watched import Watch
 from sipproxy.databases import numbers, routes
-from sipproxy.databases.numbers import NUMBERS_DATABASE, NumbersTable, numbers_table
+from sipproxy.databases.numbers import NUMBERS_DATABASE, NumbersTable
+from sipproxy.databases.records import I, R
 from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
 from sipproxy.databases.registry_sqlite import SqliteStore
-from sipproxy.databases.routes import RouteTable, route_table
+from sipproxy.databases.routes import RouteTable
 from sipproxy.databases.routes_settings import ROUTING_DATABASE
 from sipproxy.databases.subscribers_ldap import LdapStore
 from sipproxy.databases.subscribers_settings import make_subscribers
-from sipproxy.databases.table import IRowStore, Layout, MemoryRows
+from sipproxy.databases.table import Form, IRowStore, Layout, MemoryRows, Table
 from sipproxy.databases.table_sqlite import SqliteRows
+from sipproxy.farm import settings as farm
+from sipproxy.farm.farm import Farm, SharedRows
+from sipproxy.farm.making import Sharing
+from sipproxy.farm.registry import SharedRegistry
+from sipproxy.farm.table import SharedTable
 from sipproxy.interfaces import INetwork, IResolver, ISubscribers
 from sipproxy.logs.appending import AppendFile
-from sipproxy.modules import AUTH_REALM
+from sipproxy.modules import AUTH_REALM, FARM_MEMBER
 from sipproxy.net import ldap_settings
 from sipproxy.net.radius import RadiusClient
 from sipproxy.net.radius_settings import ADD_DOMAIN, NAS_IP_ADDRESS, RADIUS_SERVER, configured_client
@@ -66,6 +73,7 @@ class Parts:
     @ivar gateways: the health of next hops
     @ivar guard: what authentication remembers
     @ivar accounting: keeps records of calls; None where Accounting is Off
+    @ivar farm: this member of it; None where Farm is Off
     @ivar watch: counts what translators, routers and backends give; None where nobody asks for metrics
     """
 
@@ -80,6 +88,7 @@ class Parts:
     gateways: Gateways
     guard: Guard
     accounting: AccountingService | None
+    farm: Farm | None
     watch: Watch | None
 
 
@@ -98,20 +107,49 @@ def make_parts(
     """
     resolver = resolver or configured_resolver(settings, reactor)
     guard = _guard(settings, reactor, network, resolver, random)
+    sharing = _sharing(settings, reactor, random) if settings[farm.FARM] else None
+    registry = _registry(settings, reactor, sharing)
+    route_table = _table("routing", routes.FORM, settings[ROUTING_DATABASE], reactor, sharing)
+    numbers_table = _table("numbers", numbers.FORM, settings[NUMBERS_DATABASE], reactor, sharing)
     return Parts(
         reactor,
         network,
         random,
         resolver,
-        Registry(_registry_store(settings, reactor), reactor, reactor.seconds),
+        registry,
         subscribers or make_subscribers(settings, reactor, partial(_ldap_store, settings, reactor, resolver)),
-        route_table(_rows(settings[ROUTING_DATABASE], routes.LAYOUT, reactor), reactor),
-        numbers_table(_rows(settings[NUMBERS_DATABASE], numbers.LAYOUT, reactor), reactor),
+        route_table,
+        numbers_table,
         Gateways(reactor, settings[HOLD_DOWN], settings[PROBE_INTERVAL]),
         guard,
         _accounting(settings, reactor, network, guard.radius) if settings[acct.ACCOUNTING] else None,
+        None if sharing is None else _farm(sharing, registry, {"routing": route_table, "numbers": numbers_table}),
         Watch(reactor.seconds) if settings[METRICS_LISTEN] else None,
     )
+
+
+def _sharing(settings: Settings, reactor: Any, random: Random) -> Sharing:
+    listen = [str(place) for place in settings[directives.LISTEN]]
+    return Sharing(settings, reactor, random, settings[FARM_MEMBER], __version__, listen, settings[REGISTRY_DATABASE])
+
+
+def _registry(settings: Settings, reactor: Any, sharing: Sharing | None) -> Registry:
+    store = _registry_store(settings, reactor)
+    if sharing is None or not sharing.shares("registry"):
+        return Registry(store, reactor, reactor.seconds)
+    return sharing.registry(store)
+
+
+def _table(name: str, form: Form[R, I], place: Path | str, reactor: Any, sharing: Sharing | None) -> Table[R, I]:
+    rows = _rows(place, form.layout, reactor)
+    if sharing is None or not sharing.shares(name):
+        return Table(form, rows, reactor)
+    return sharing.table(name, form, rows)
+
+
+def _farm(sharing: Sharing, registry: Registry, tables: Mapping[str, Table[Any, Any]]) -> Farm:
+    shared: dict[str, SharedRows] = {name: table for name, table in tables.items() if isinstance(table, SharedTable)}
+    return sharing.farm(registry if isinstance(registry, SharedRegistry) else None, shared)
 
 
 def _guard(settings: Settings, reactor: Any, network: INetwork, resolver: IResolver, random: Random) -> Guard:

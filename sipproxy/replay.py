@@ -29,7 +29,8 @@ from sipproxy.databases.routes_settings import ROUTING_DATABASE
 from sipproxy.databases.subscribers import Subscribers
 from sipproxy.databases.subscribers_memory import MemoryStore as NoSubscribers
 from sipproxy.databases.subscribers_settings import SUBSCRIBER_CACHE, SUBSCRIBER_DATABASE
-from sipproxy.databases.table import MemoryRows
+from sipproxy.databases.table import IRowStore, Layout, MemoryRows
+from sipproxy.databases.table_sqlite import SqliteRows
 from sipproxy.errors import SipParseError, StoreError
 from sipproxy.interfaces import Address, INetwork, IPort
 from sipproxy.message import Request, parse_message
@@ -138,11 +139,12 @@ class Replay:
     def _reading(self, parts: Parts) -> Parts:
         """Give parts that leave the files of a server alone; one that is not there is not made."""
         settings, reactor = self._current, parts.reactor
-        changes: dict[str, Any] = {"registry": Registry(self._registrations, reactor, reactor.seconds)}
-        if not _is_file(settings[ROUTING_DATABASE]):
-            changes["routes"] = route_table(MemoryRows(routes.LAYOUT), reactor)
-        if not _is_file(settings[NUMBERS_DATABASE]):
-            changes["numbers"] = numbers_table(MemoryRows(numbers.LAYOUT), reactor)
+        changes: dict[str, Any] = {
+            "registry": Registry(self._registrations, reactor, reactor.seconds),
+            "routes": route_table(_rows(settings[ROUTING_DATABASE], routes.LAYOUT, reactor), reactor),
+            "numbers": numbers_table(_rows(settings[NUMBERS_DATABASE], numbers.LAYOUT, reactor), reactor),
+            "farm": None,
+        }
         place = settings[SUBSCRIBER_DATABASE]
         if isinstance(place, Path) and not place.exists():
             changes["subscribers"] = Subscribers(NoSubscribers(), reactor, settings[SUBSCRIBER_CACHE])
@@ -187,8 +189,9 @@ class Replay:
         return found[0], found[1]
 
 
-def _is_file(place: Path | str) -> bool:
-    return isinstance(place, Path) and place.exists()
+def _rows(place: Path | str, layout: Layout, reactor: Any) -> IRowStore:
+    """Give what is in a file, nothing where there is none."""
+    return SqliteRows(place, layout, reactor) if isinstance(place, Path) and place.exists() else MemoryRows(layout)
 
 
 def _core(settings: Settings, parts: Parts) -> Core:

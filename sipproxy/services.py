@@ -119,6 +119,11 @@ class GenerationService(MultiService):
         for part in parts:
             part.setServiceParent(self)
 
+    def startService(self) -> None:
+        """Open it, once: a reload does so before the server has it, and a server that runs starts what it gets."""
+        if not self.running:
+            super().startService()
+
 
 class TranslationService(MultiService):
     """The translators' connections.

@@ -36,8 +36,10 @@ MAY_IMPORT = {
     "proxy": "access.keyed config errors interfaces message routing transaction translation translation.chain",
     "server": "config directives errors interfaces proxy routing transaction",
     "services": "errors logs routing translation",
-    "control": "accounting config databases errors farm interfaces ipsec logs message net proxy registrar.bindings routing server transaction translation.chain",
-    "cli": "app composition replay config control databases directives errors logs modules net server",
+    "farm": "config databases databases.sqlite errors registrar.bindings",
+    "control": "accounting config databases errors farm interfaces ipsec logs message net proxy registrar.bindings"
+    " routing server transaction translation.chain",
+    "cli": "app composition farm replay config control databases directives errors logs modules net server",
     "simulation": "*",
     "nam_tap": "config errors simulation",
     "modules": "*",

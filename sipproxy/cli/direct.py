@@ -36,6 +36,7 @@ from sipproxy.databases.subscribers_settings import (
 )
 from sipproxy.databases.table_sqlite import SqliteRows
 from sipproxy.errors import ListenError, StoreError
+from sipproxy.farm.settings import FARM, SHARED
 from sipproxy.modules import AUTH_REALM
 from sipproxy.net.udp import UdpNetwork
 from sipproxy.server import LockFile
@@ -106,6 +107,14 @@ REGISTRY = Database("registry", REGISTRY_DATABASE, "/registrations", _open_regis
 ROUTING = Database("routing database", ROUTING_DATABASE, "/routes", _open_routes)
 NUMBERS = Database("number-services database", NUMBERS_DATABASE, "/numbers", _open_numbers)
 SUBSCRIBERS = Database("subscriber database", SUBSCRIBER_DATABASE, "/subscribers", _open_subscribers)
+
+
+#: What the databases that a farm may share are called in FarmDatabases; to change them beside it would be undone.
+_SHARED: dict[Directive[Any], str] = {
+    REGISTRY_DATABASE: "registry",
+    ROUTING_DATABASE: "routing",
+    NUMBERS_DATABASE: "numbers",
+}
 
 
 class DirectTransport:
@@ -183,6 +192,8 @@ def _place_of(settings: Settings, database: Database) -> str:
     @raise Failure: there is nothing that can be
     """
     found = settings[database.directive]
+    if settings[FARM] and _SHARED.get(database.directive) in settings[SHARED]:
+        raise Failure(f"the server is down, and its {database.title} is the farm's: ask another member")
     if found == "mysql":
         return f"its {database.title}, {address_of(settings)}"
     if found == "ldap":

@@ -11,6 +11,7 @@ from sipproxy.cli.check import check
 from sipproxy.cli.completion import completion
 from sipproxy.cli.explain import explain
 from sipproxy.cli.failure import PROGRAM
+from sipproxy.cli.farm import farm
 from sipproxy.cli.gateways import gateways
 from sipproxy.cli.loglevel import loglevel
 from sipproxy.cli.numbers import numbers
@@ -34,6 +35,7 @@ COMMANDS: tuple[click.Command, ...] = (
     accounting,
     explain,
     gateways,
+    farm,
     reload,
     replay,
     transactions,

@@ -140,7 +140,7 @@ class NumberIndex(Grouped[NumberService]):
 
 NumbersTable = Table[NumberService, Grouped[NumberService]]
 
-_FORM: Form[NumberService, Grouped[NumberService]] = Form(LAYOUT, "mod_sip_gktmp", NumberIndex, _from_row)
+FORM: Form[NumberService, Grouped[NumberService]] = Form(LAYOUT, "mod_sip_gktmp", NumberIndex, _from_row)
 
 
 def numbers_table(store: IRowStore, clock: IReactorTime) -> NumbersTable:
@@ -148,7 +148,7 @@ def numbers_table(store: IRowStore, clock: IReactorTime) -> NumbersTable:
 
     @param clock: measures delays, and gives the time in seconds since 1970
     """
-    return Table(_FORM, store, clock)
+    return Table(FORM, store, clock)
 
 
 def static_numbers(settings: Settings) -> tuple[NumberService, ...]:

@@ -283,7 +283,7 @@ _kind = attrgetter("kind")
 
 RouteTable = Table[StaticRoute, RouteIndex]
 
-_FORM: Form[StaticRoute, RouteIndex] = Form(LAYOUT, "mod_sip_routing", RouteIndex, _from_row)
+FORM: Form[StaticRoute, RouteIndex] = Form(LAYOUT, "mod_sip_routing", RouteIndex, _from_row)
 
 
 def route_table(store: IRowStore, clock: IReactorTime) -> RouteTable:
@@ -291,7 +291,7 @@ def route_table(store: IRowStore, clock: IReactorTime) -> RouteTable:
 
     @param clock: measures delays, and gives the time in seconds since 1970
     """
-    return Table(_FORM, store, clock)
+    return Table(FORM, store, clock)
 
 
 class Routes(Configured[StaticRoute, RouteIndex]):

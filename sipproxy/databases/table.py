@@ -136,7 +136,7 @@ class MemoryRows:
 
 
 @dataclass(frozen=True)
-class _Step(Generic[R, I]):
+class Step(Generic[R, I]):
     """A change that is worked out.
 
     @ivar index: the index after it, None where the present one is to be changed in place
@@ -241,8 +241,8 @@ class Table(Generic[R, I]):
         @raise StoreError: in the Deferred: it could not be stored, nothing has changed
         """
 
-        def work() -> _Step[R, I]:
-            return _Step(Change((), () if self.index.get(record) == record else (record,)), None)
+        def work() -> Step[R, I]:
+            return Step(Change((), () if self.index.get(record) == record else (record,)), None)
 
         return self._change(work)
 
@@ -253,7 +253,7 @@ class Table(Generic[R, I]):
         @return: fires with the change
         @raise StoreError: in the Deferred, as for L{add}
         """
-        return self._change(lambda: _Step(Change(tuple(choose(self.index)), ()), None))
+        return self._change(lambda: Step(Change(tuple(choose(self.index)), ()), None))
 
     def import_(self, records: Sequence[R], mode: Mode) -> Deferred[Change[R]]:
         """Take many records at once, all or none.
@@ -264,7 +264,7 @@ class Table(Generic[R, I]):
         @raise StoreError: in the Deferred, as for L{add}
         """
 
-        def work() -> _Step[R, I]:
+        def work() -> Step[R, I]:
             stored = sorted([record for record in records if self.index.get(record) != record], key=_key)
             if mode == "add":
                 index, deleted = self.index.copy(), []
@@ -273,17 +273,17 @@ class Table(Generic[R, I]):
                 index, kept = self.form.index(), {record.key for record in records}
                 index.update(sorted(records, key=_key))
                 deleted = sorted([record for record in self.index if record.key not in kept], key=_key)
-            return _Step(Change(tuple(deleted), tuple(stored)), index)
+            return Step(Change(tuple(deleted), tuple(stored)), index)
 
         return self._change(work)
 
-    def _change(self, work: Callable[[], _Step[R, I]]) -> Deferred[Change[R]]:
+    def _change(self, work: Callable[[], Step[R, I]]) -> Deferred[Change[R]]:
         """Do one change after those that are on their way; they alone change the index, so C{work} may read it."""
         if self.is_unread:
             # What nobody has read must not be written over.
             return fail(StoreError(f"the {self._title} cannot be read: {self.away_reason}"))
 
-        def plan() -> Plan[_Step[R, I]]:
+        def plan() -> Plan[Step[R, I]]:
             step = work()
             deleted, stored = step.change
             return Plan([record.key for record in deleted], [record.row for record in stored], step)
@@ -292,7 +292,7 @@ class Table(Generic[R, I]):
             lambda: maybeDeferred(self._store.change, plan).addCallbacks(self._changed, self._not_changed)
         )
 
-    def _changed(self, step: _Step[R, I]) -> Change[R]:
+    def _changed(self, step: Step[R, I]) -> Change[R]:
         if self.away_since is not None:
             self._log.info("The {title} is written again", title=self._title, severity="notice")
             self.away_since, self.away_reason = None, ""
