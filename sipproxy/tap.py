@@ -12,7 +12,6 @@ from twisted.python import usage
 from sipproxy import __version__, privileges
 from sipproxy.app import Server, load_settings, make_control, make_service, make_watchers, paths_of
 from sipproxy.config import ConfigError, Settings
-from sipproxy.control import ControlService
 from sipproxy.control.streams import StreamService
 from sipproxy.errors import ListenError, SipproxyError
 from sipproxy.process import ProcessService
@@ -53,7 +52,7 @@ def _load(path: Path) -> Settings:
     return settings
 
 
-def _open(server: Server, others: Sequence[ControlService | StreamService]) -> None:
+def _open(server: Server, others: Sequence[StreamService]) -> None:
     """Open all ports, or none.
 
     @raise sipproxy.errors.ListenError: one cannot be opened

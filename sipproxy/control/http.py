@@ -4,9 +4,8 @@ from functools import partial
 from io import BytesIO
 from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
 from twisted.logger import Logger
-from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, HTTPFactory, Request
 
@@ -127,6 +126,6 @@ class _Connections(HTTPFactory):
         return channel
 
 
-def http_factory(api: Api, reactor: IReactorTime) -> "WrappingFactory[Any]":
-    """Give the factory of connections, which knows those that are open by C{protocols}."""
-    return WrappingFactory(_Connections(api, reactor))
+def http_factory(api: Api, reactor: IReactorTime) -> IProtocolFactory:
+    """Give the factory of connections."""
+    return _Connections(api, reactor)
