@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 PIP := python -m pip --quiet --disable-pip-version-check --no-input
 
 # The real programs that test/interop and bench/ talk to. `make test PEERS=` installs none.
-PEERS ?= baresip-core bind9 bind9-dnsutils etcd-server fail2ban freeradius freeradius-utils iproute2 kamailio knot linphone-cli \
-    logrotate mandoc mariadb-server openssh-client openssl prometheus sip-tester slapd ldap-utils tshark util-linux
+PEERS ?= baresip-core bind9 bind9-dnsutils dbus etcd-server fail2ban freeradius freeradius-utils iproute2 kamailio knot \
+    ldap-utils libcharon-extra-plugins libstrongswan-extra-plugins libstrongswan-standard-plugins linphone-cli logrotate \
+    mandoc mariadb-server openssh-client openssl prometheus sip-tester slapd strace strongswan-charon tshark util-linux
 BENCH_PEERS ?= kamailio sip-tester
 # A user agent as a Python extension. It is GPL and brings its own libraries: an environment of its own.
 PJSUA2 := pjsua2-python==2.15.1.post1

@@ -5,8 +5,7 @@ and for C{twistd} alike; see docs/embedding.md.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -19,44 +18,24 @@ from twisted.logger import Logger
 from sipproxy import directives, privileges
 from sipproxy.access import settings as authen
 from sipproxy.accounting import settings as acct
-from sipproxy.accounting.service import AccountingService
 from sipproxy.chance import PooledSystemRandom
 from sipproxy.composition import Composition, compose
 from sipproxy.config import Directive, Settings, changed, load
-from sipproxy.control import CONTROL_SOCKET, Api, ControlService, Resource
+from sipproxy.control import CONTROL_SOCKET
 from sipproxy.control import watch_settings as watch
-from sipproxy.control.accounting import accounting_resources
-from sipproxy.control.calls import calls_resource
-from sipproxy.control.explain import explain_resource
-from sipproxy.control.farm import farm_resources
-from sipproxy.control.gateways import gateways_resource
-from sipproxy.control.log_levels import log_levels_resource
-from sipproxy.control.metrics import Sources, make_registry
-from sipproxy.control.metrics_http import metrics_service
-from sipproxy.control.numbers import NumberControl
-from sipproxy.control.registrations import Registrations
-from sipproxy.control.reload import reload_resource
-from sipproxy.control.routes import RouteControl
-from sipproxy.control.status import Dependency, Status
-from sipproxy.control.streams import StreamService
-from sipproxy.control.subscribers import SubscriberControl
 from sipproxy.control.tallies import Lateness, RequestTally
-from sipproxy.control.transactions import transactions_resource
-from sipproxy.control.version import version_resource
 from sipproxy.databases import subscribers_settings
-from sipproxy.databases.numbers import NUMBERS_DATABASE, Numbers, static_numbers
-from sipproxy.databases.registry import REGISTRY_DATABASE, Registry
-from sipproxy.databases.routes import Routes
-from sipproxy.databases.routes_settings import ROUTING_DATABASE, static_routes
-from sipproxy.databases.static import STATIC_REGISTRATION, by_aor
+from sipproxy.databases.numbers import NUMBERS_DATABASE
+from sipproxy.databases.registry import REGISTRY_DATABASE
+from sipproxy.databases.routes_settings import ROUTING_DATABASE
 from sipproxy.databases.subscribers import Subscribers
-from sipproxy.databases.subscribers_settings import SUBSCRIBER_DATABASE, SUBSCRIBER_PASSWORDS
+from sipproxy.databases.subscribers_settings import SUBSCRIBER_DATABASE
 from sipproxy.farm import settings as farm
 from sipproxy.interfaces import ICallObserver, INetwork, IOutcomeObserver, IResolver, ISubscribers
+from sipproxy.ipsec import IPSEC, VICI_SOCKET, IPSecService, ProtectedNetwork, configured_peers, make_ipsec
 from sipproxy.logs import directives as log_directives
 from sipproxy.logs import open_logs
-from sipproxy.logs.levels import CORE
-from sipproxy.modules import AUTH_REALM, FARM_MEMBER, MODULES
+from sipproxy.modules import FARM_MEMBER, MODULES
 from sipproxy.net import ldap_settings, radius_settings
 from sipproxy.net import settings as net
 from sipproxy.net.hep import HepSender
@@ -66,7 +45,6 @@ from sipproxy.parts import Parts, make_parts
 from sipproxy.preview import Preview, preview
 from sipproxy.proxy.core import Core
 from sipproxy.proxy.history import CallHistory
-from sipproxy.proxy.identity import Identity
 from sipproxy.proxy.points import Points
 from sipproxy.routing.gateways import HOLD_DOWN, PROBE_INTERVAL
 from sipproxy.server import SipService, make_folders
@@ -104,6 +82,8 @@ FIXED: tuple[Directive[Any], ...] = (
     authen.USER_SOURCE,
     *radius_settings.DIRECTIVES,
     *acct.DIRECTIVES,
+    IPSEC,
+    VICI_SOCKET,
     FARM_MEMBER,
     *(directive for directive in farm.DIRECTIVES if directive is not farm.DRAIN_TIMEOUT),
 )
@@ -165,6 +145,7 @@ class Server(MultiService):
         self.logs = logs.logs
         self._databases = databases
         self._logs = logs
+        self.ipsec: IPSecService | None = None
         self.counts: Counts | None = None
         self.hep: HepSender | None = None
         # Stopped in reverse: ports first, then what they use, then the logs.
@@ -172,6 +153,12 @@ class Server(MultiService):
         records = [] if parts.accounting is None else [parts.accounting]
         for part in (logs, *databases, *clients, *records, composition.service, sip):
             part.setServiceParent(self)
+
+    def protect(self, ipsec: IPSecService | None) -> None:
+        """Let the protection of peers start and stop with the server."""
+        self.ipsec = ipsec
+        if ipsec is not None:
+            ipsec.setServiceParent(self)
 
     def observe(self, counts: Counts | None, hep: HepSender | None) -> None:
         """Let what counts and copies start and stop with the server."""
@@ -202,6 +189,7 @@ class Server(MultiService):
 
         @raise sipproxy.errors.SipproxyError: something in it cannot be opened; the server goes on as before
         """
+        peers = () if self.ipsec is None else configured_peers(settings)
         made, old = compose(settings, self.parts), self.composition
         if self.running:
             made.service.startService()
@@ -211,6 +199,8 @@ class Server(MultiService):
         self.sip.core.serve_by(made.generation)
         self.sip.core.table.limit = settings[directives.MAX_TRANSACTIONS]
         self.parts.gateways.configure(settings[HOLD_DOWN], settings[PROBE_INTERVAL])
+        if self.ipsec is not None:
+            self.ipsec.serve_by(peers)
         chosen = settings[log_directives.LOG_LEVEL]
         if chosen != old.settings[log_directives.LOG_LEVEL]:
             self.logs.levels.replace(chosen.default, chosen.by_module)
@@ -336,8 +326,14 @@ def make_service(
     )
     # Only SIP is copied: what the RADIUS client sends leaves by the network itself.
     carrier = network if hep is None else TappedNetwork(network, hep)
+    ipsec = None
+    if settings[IPSEC]:
+        ports = [place.port for place in settings[directives.LISTEN]]
+        ipsec = make_ipsec(settings, reactor, network, ports, parts.random)
+        carrier = ProtectedNetwork(carrier, ipsec.guard, reactor)
     sip = SipService(settings, reactor, carrier, core, wheel, points)
     server = Server(parts, made, sip, _databases(parts), LogService(logs))
+    server.protect(ipsec)
     server.observe(counts, hep)
     return server
 
@@ -360,127 +356,6 @@ def _databases(parts: Parts) -> list[DatabaseService]:
         # First, as it must be stopped last: the databases tell it what is on its way.
         found.insert(0, DatabaseService("farm", parts.farm))
     return found
-
-
-def make_control(
-    server: Server, settings: Settings, reactor: Any = None, read: Callable[[], Settings] | None = None
-) -> ControlService:
-    """Make the control socket of a server, for C{sipproxyctl}, as one more part of the server.
-
-    @param server: what C{make_service} has made of the same settings
-    @param reactor: a real reactor, by default the global one
-    @param read: reads the configuration anew; by default it is what it was
-    """
-    if reactor is None:
-        from twisted.internet import reactor
-    core = server.sip.core
-    resources = (
-        version_resource(),
-        Status(server.sip, server.registry, server.logs, reactor.seconds(), _dependencies(server.parts)).resource(),
-        calls_resource(core.table),
-        transactions_resource(core.table),
-        explain_resource(core),
-        gateways_resource(server.parts.gateways),
-        reload_resource(server, read or (lambda: settings)),
-        log_levels_resource(server.logs.levels, (CORE, *(module.name for module in MODULES))),
-        *RouteControl(
-            lambda: Routes(static_routes(server.composition.settings), server.parts.routes), reactor
-        ).resources(),
-        *NumberControl(
-            lambda: Numbers(static_numbers(server.composition.settings), server.parts.numbers), reactor
-        ).resources(),
-        *_subscriber_resources(server, settings, reactor),
-        *accounting_resources(server.parts.accounting),
-        *(() if server.parts.farm is None else farm_resources(server.parts.farm)),
-        registrations_resource(settings, server.registry, core.generation.identity, reactor.seconds),
-    )
-    control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
-    control.setServiceParent(server)
-    return control
-
-
-def make_watchers(server: Server, settings: Settings, api: Api, reactor: Any = None) -> list[StreamService]:
-    """Make what lets others look at a server, metrics and manhole, as further parts of it; opened by C{open}.
-
-    @param api: what the control socket tells
-    @raise sipproxy.errors.ListenError: the manhole has no key and none can be made
-    """
-    if reactor is None:
-        from twisted.internet import reactor
-    found = []
-    place = settings[watch.METRICS_LISTEN]
-    if place is not None:
-        found.append(metrics_service(place, make_registry(_sources(server)), reactor))
-    hole, keys = settings[watch.MANHOLE_LISTEN], settings[watch.MANHOLE_KEYS]
-    if hole is not None and keys is not None:
-        # Here, as its SSH chooses a reactor when it is imported.
-        from sipproxy.control.manhole import manhole_service
-
-        own_key = settings[directives.SERVER_ROOT] / watch.HOST_KEY
-        found.append(manhole_service(hole, keys, own_key, server, api, reactor))
-    for service in found:
-        service.setServiceParent(server)
-    return found
-
-
-def _sources(server: Server) -> Sources:
-    counts, watched = server.counts, server.parts.watch
-    assert counts is not None and watched is not None
-    return Sources(
-        server.sip,
-        lambda: len(server.registry),
-        lambda: server.generation,
-        server.parts.gateways,
-        server.logs,
-        counts.requests,
-        watched,
-        counts.lateness.durations,
-        server.hep,
-        (partial(_dependency, "registry", server.registry), *_dependencies(server.parts)),
-    )
-
-
-def _subscriber_resources(server: Server, settings: Settings, reactor: Any) -> tuple[Resource, ...]:
-    """Give what the control socket tells and does about subscribers, nothing where an embedder has them elsewhere."""
-    subscribers = server.parts.subscribers
-    if not isinstance(subscribers, Subscribers):
-        return ()
-
-    def realm() -> str:
-        return server.composition.settings[AUTH_REALM]
-
-    return SubscriberControl(subscribers, realm, settings[SUBSCRIBER_PASSWORDS], reactor).resources()
-
-
-def _dependencies(parts: Parts) -> list[Callable[[], Dependency]]:
-    """Give what a server depends on beside its registry, each as a function that tells its state."""
-    away: list[tuple[str, Any]] = [("routes", parts.routes), ("numbers", parts.numbers)]
-    if parts.farm is not None:
-        away.append(("farm", parts.farm))
-    if isinstance(parts.subscribers, Subscribers):
-        away.append(("subscribers", parts.subscribers))
-    if parts.guard.radius is not None:
-        away += [(f"RADIUS {state.name}", state) for state in parts.guard.radius.servers]
-    found: list[Callable[[], Dependency]] = [partial(_dependency, name, source) for name, source in away]
-    if parts.accounting is not None:
-        found += [partial(_nth_state, parts.accounting, at) for at in range(len(parts.accounting.states))]
-    return found
-
-
-def _nth_state(accounting: AccountingService, at: int) -> Dependency:
-    return Dependency(*accounting.states[at])
-
-
-def _dependency(name: str, source: Any) -> Dependency:
-    return Dependency(name, source.away_since, source.away_reason)
-
-
-def registrations_resource(
-    settings: Settings, registry: Registry, identity: Identity, now: Callable[[], float]
-) -> Resource:
-    """Give what the control socket tells and does about registrations."""
-    static = by_aor(settings[STATIC_REGISTRATION], identity.aor_key)
-    return Registrations(registry, static, identity.aor_key, now).resource()
 
 
 def paths_of(settings: Settings) -> list[Path | str]:

@@ -18,6 +18,7 @@ from sipproxy.databases import subscribers_settings as subscribers
 from sipproxy.databases.registry import REGISTRY_DATABASE
 from sipproxy.databases.static import STATIC_REGISTRATION
 from sipproxy.farm import settings as farm
+from sipproxy.ipsec import settings as ipsec
 from sipproxy.logs import directives as logs
 from sipproxy.net import ldap_settings as ldap
 from sipproxy.net import radius_settings as radius
@@ -105,6 +106,7 @@ MODULES: tuple[Module, ...] = (
     ),
     Module("mod_sip_radius.c", (*radius.DIRECTIVES, *accounting.DIRECTIVES), check=_check_radius),
     farm.mod_sip_farm(FARM_MEMBER),
+    ipsec.MODULE,
     replace(CONTROL, directives=(*CONTROL.directives, *watch.DIRECTIVES), check=watch.check),
 )
 

@@ -10,10 +10,11 @@ from twisted.internet import reactor
 from twisted.python import usage
 
 from sipproxy import __version__, privileges
-from sipproxy.app import Server, load_settings, make_control, make_service, make_watchers, paths_of
+from sipproxy.app import Server, load_settings, make_service, paths_of
 from sipproxy.config import ConfigError, Settings
 from sipproxy.control.streams import StreamService
 from sipproxy.errors import ListenError, SipproxyError
+from sipproxy.oversight import make_control, make_watchers
 from sipproxy.process import ProcessService
 from sipproxy.server import make_folders
 

@@ -12,7 +12,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
 from sipproxy import directives
-from sipproxy.app import registrations_resource
 from sipproxy.cli.failure import Failure
 from sipproxy.cli.transport import target
 from sipproxy.composition import identity_of
@@ -39,6 +38,7 @@ from sipproxy.errors import ListenError, StoreError
 from sipproxy.farm.settings import FARM, SHARED
 from sipproxy.modules import AUTH_REALM
 from sipproxy.net.udp import UdpNetwork
+from sipproxy.oversight import registrations_resource
 from sipproxy.server import LockFile
 
 

@@ -13,6 +13,7 @@ from sipproxy.cli.explain import explain
 from sipproxy.cli.failure import PROGRAM
 from sipproxy.cli.farm import farm
 from sipproxy.cli.gateways import gateways
+from sipproxy.cli.ipsec import ipsec
 from sipproxy.cli.loglevel import loglevel
 from sipproxy.cli.numbers import numbers
 from sipproxy.cli.registrations import registrations
@@ -35,6 +36,7 @@ COMMANDS: tuple[click.Command, ...] = (
     accounting,
     explain,
     gateways,
+    ipsec,
     farm,
     reload,
     replay,

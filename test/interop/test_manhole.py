@@ -6,7 +6,6 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from sipproxy.app import registrations_resource
 from sipproxy.control import Api
 from sipproxy.control.calls import calls_resource
 from sipproxy.control.explain import explain_resource
@@ -14,6 +13,7 @@ from sipproxy.control.manhole import manhole_service
 from sipproxy.control.manhole_console import PATIENCE
 from sipproxy.control.streams import Place, StreamService
 from sipproxy.control.watch_settings import HOST_KEY
+from sipproxy.oversight import registrations_resource
 from test.interop.embedded import Done, Embedded, aside, run, the_reactor
 from test.interop.harness import LOOPBACK, free_port, program
 from test.interop.telephone import Telephone

@@ -1,0 +1,169 @@
+"""What is told of a server to those who look after it: control socket, metrics, manhole; composed.
+
+Beside L{sipproxy.app}, which knows nothing of them: whoever embeds a server
+takes what of this is wanted.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from sipproxy import directives
+from sipproxy.accounting.service import AccountingService
+from sipproxy.app import Server
+from sipproxy.config import Settings
+from sipproxy.control import CONTROL_SOCKET, Api, ControlService, Resource
+from sipproxy.control import watch_settings as watch
+from sipproxy.control.accounting import accounting_resources
+from sipproxy.control.calls import calls_resource
+from sipproxy.control.explain import explain_resource
+from sipproxy.control.farm import farm_resources
+from sipproxy.control.gateways import gateways_resource
+from sipproxy.control.ipsec import ipsec_resource
+from sipproxy.control.log_levels import log_levels_resource
+from sipproxy.control.metrics import Sources, make_registry
+from sipproxy.control.metrics_http import metrics_service
+from sipproxy.control.numbers import NumberControl
+from sipproxy.control.registrations import Registrations
+from sipproxy.control.reload import reload_resource
+from sipproxy.control.routes import RouteControl
+from sipproxy.control.status import Dependency, Status
+from sipproxy.control.streams import StreamService
+from sipproxy.control.subscribers import SubscriberControl
+from sipproxy.control.transactions import transactions_resource
+from sipproxy.control.version import version_resource
+from sipproxy.databases.numbers import Numbers, static_numbers
+from sipproxy.databases.registry import Registry
+from sipproxy.databases.routes import Routes
+from sipproxy.databases.routes_settings import static_routes
+from sipproxy.databases.static import STATIC_REGISTRATION, by_aor
+from sipproxy.databases.subscribers import Subscribers
+from sipproxy.databases.subscribers_settings import SUBSCRIBER_PASSWORDS
+from sipproxy.logs.levels import CORE
+from sipproxy.modules import AUTH_REALM, MODULES
+from sipproxy.proxy.identity import Identity
+
+
+def make_control(
+    server: Server, settings: Settings, reactor: Any = None, read: Callable[[], Settings] | None = None
+) -> ControlService:
+    """Make the control socket of a server, for C{sipproxyctl}, as one more part of the server.
+
+    @param server: what C{make_service} has made of the same settings
+    @param reactor: a real reactor, by default the global one
+    @param read: reads the configuration anew; by default it is what it was
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    core = server.sip.core
+    resources = (
+        version_resource(),
+        Status(server.sip, server.registry, server.logs, reactor.seconds(), _dependencies(server)).resource(),
+        calls_resource(core.table),
+        transactions_resource(core.table),
+        explain_resource(core),
+        gateways_resource(server.parts.gateways),
+        reload_resource(server, read or (lambda: settings)),
+        log_levels_resource(server.logs.levels, (CORE, *(module.name for module in MODULES))),
+        *RouteControl(
+            lambda: Routes(static_routes(server.composition.settings), server.parts.routes), reactor
+        ).resources(),
+        *NumberControl(
+            lambda: Numbers(static_numbers(server.composition.settings), server.parts.numbers), reactor
+        ).resources(),
+        *_subscriber_resources(server, settings, reactor),
+        *accounting_resources(server.parts.accounting),
+        *(() if server.parts.farm is None else farm_resources(server.parts.farm)),
+        *([] if server.ipsec is None else [ipsec_resource(server.ipsec)]),
+        registrations_resource(settings, server.registry, core.generation.identity, reactor.seconds),
+    )
+    control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
+    control.setServiceParent(server)
+    return control
+
+
+def make_watchers(server: Server, settings: Settings, api: Api, reactor: Any = None) -> list[StreamService]:
+    """Make what lets others look at a server, metrics and manhole, as further parts of it; opened by C{open}.
+
+    @param api: what the control socket tells
+    @raise sipproxy.errors.ListenError: the manhole has no key and none can be made
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    found = []
+    place = settings[watch.METRICS_LISTEN]
+    if place is not None:
+        found.append(metrics_service(place, make_registry(_sources(server)), reactor))
+    hole, keys = settings[watch.MANHOLE_LISTEN], settings[watch.MANHOLE_KEYS]
+    if hole is not None and keys is not None:
+        # Here, as its SSH chooses a reactor when it is imported.
+        from sipproxy.control.manhole import manhole_service
+
+        own_key = settings[directives.SERVER_ROOT] / watch.HOST_KEY
+        found.append(manhole_service(hole, keys, own_key, server, api, reactor))
+    for service in found:
+        service.setServiceParent(server)
+    return found
+
+
+def _sources(server: Server) -> Sources:
+    counts, watched = server.counts, server.parts.watch
+    assert counts is not None and watched is not None
+    return Sources(
+        server.sip,
+        lambda: len(server.registry),
+        lambda: server.generation,
+        server.parts.gateways,
+        server.logs,
+        counts.requests,
+        watched,
+        counts.lateness.durations,
+        server.hep,
+        (partial(_dependency, "registry", server.registry), *_dependencies(server)),
+    )
+
+
+def _subscriber_resources(server: Server, settings: Settings, reactor: Any) -> tuple[Resource, ...]:
+    """Give what the control socket tells and does about subscribers, nothing where an embedder has them elsewhere."""
+    subscribers = server.parts.subscribers
+    if not isinstance(subscribers, Subscribers):
+        return ()
+
+    def realm() -> str:
+        return server.composition.settings[AUTH_REALM]
+
+    return SubscriberControl(subscribers, realm, settings[SUBSCRIBER_PASSWORDS], reactor).resources()
+
+
+def _dependencies(server: Server) -> list[Callable[[], Dependency]]:
+    """Give what a server depends on beside its registry, each as a function that tells its state."""
+    parts = server.parts
+    away: list[tuple[str, Any]] = [("routes", parts.routes), ("numbers", parts.numbers)]
+    if parts.farm is not None:
+        away.append(("farm", parts.farm))
+    if isinstance(parts.subscribers, Subscribers):
+        away.append(("subscribers", parts.subscribers))
+    if server.ipsec is not None:
+        away.append(("IPsec", server.ipsec))
+    if parts.guard.radius is not None:
+        away += [(f"RADIUS {state.name}", state) for state in parts.guard.radius.servers]
+    found: list[Callable[[], Dependency]] = [partial(_dependency, name, source) for name, source in away]
+    if parts.accounting is not None:
+        found += [partial(_nth_state, parts.accounting, at) for at in range(len(parts.accounting.states))]
+    return found
+
+
+def _nth_state(accounting: AccountingService, at: int) -> Dependency:
+    return Dependency(*accounting.states[at])
+
+
+def _dependency(name: str, source: Any) -> Dependency:
+    return Dependency(name, source.away_since, source.away_reason)
+
+
+def registrations_resource(
+    settings: Settings, registry: Registry, identity: Identity, now: Callable[[], float]
+) -> Resource:
+    """Give what the control socket tells and does about registrations."""
+    static = by_aor(settings[STATIC_REGISTRATION], identity.aor_key)
+    return Registrations(registry, static, identity.aor_key, now).resource()
