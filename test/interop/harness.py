@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LOOPBACK = "127.0.0.1"
 PATIENCE = 10.0
 """Seconds that anything may take which takes a fraction of one where all is well."""
+LEEWAY = 5.0
+"""Seconds that a busy machine may be late where something is to be over in time."""
 _LOOK_AGAIN = 0.02
 # Below the range that the kernel chooses ports from: nobody gets one of these by chance.
 _PORTS = range(10_000, 32_000)

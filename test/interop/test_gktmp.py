@@ -19,7 +19,7 @@ from sipproxy.net.resolver import create_resolver
 from sipproxy.simulation.nam import NamService
 from sipproxy.simulation.nam_settings import MODULE
 from sipproxy.wire.gktmp_tags import Question, TagTable
-from test.interop.harness import LOOPBACK, Process, free_port, make_folder, wait_until
+from test.interop.harness import LEEWAY, LOOPBACK, Process, free_port, make_folder, wait_until
 from test.interop.proxy import environment, twistd
 
 ANSWERS = ("800 18005551212 LCF number=14085551234", "LCR 1T LCF host=192.0.2.1:5060,192.0.2.2")
@@ -138,7 +138,7 @@ class GktmpTests(TestCase):
         asked = [client.ask(QUESTION) for _ in range(20)]
         answers = [await one for one in asked]
         self.assertEqual({answer.server for answer in answers}, {"NAM-2"})
-        self.assertLess(max(answer.seconds for answer in answers), 2.0)
+        self.assertLess(max(answer.seconds for answer in answers), LEEWAY)
         self.assertEqual(client.states[0].counters["lost"], 20)
         await self.up(client, 2)
         self.assertEqual(client.states[0].counters["connections"], 2)
@@ -154,8 +154,7 @@ class GktmpTests(TestCase):
             self.assertGreaterEqual(answer.seconds, 0.25)
         self.assertEqual(client.states[0].state, "away")
         self.assertIn("nothing heard", client.states[0].reason)
-        quick = await client.ask(QUESTION)
-        self.assertLess(quick.seconds, 0.25)
+        self.assertEqual((await client.ask(QUESTION)).server, "NAM-2")
         await self.until(lambda: client.states[0].counters["connections"] == 2, "it is connected again")
         self.assertEqual(client.states[0].state, "away")
 

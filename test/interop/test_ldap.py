@@ -19,7 +19,7 @@ from sipproxy.errors import StoreError, UnavailableError
 from sipproxy.net import ldap, ldap_settings
 from sipproxy.net.resolver import create_resolver
 from test.databases.subscribers_tests import NASTY
-from test.interop.harness import LOOPBACK, wait_until
+from test.interop.harness import LEEWAY, LOOPBACK, wait_until
 from test.interop.ldap import PEOPLE, READER, READER_PASSWORD, Authority, Slapd, person
 
 MODULE = Module("mod_sip_authen.c", ldap_settings.DIRECTIVES, check=ldap_settings.check)
@@ -283,7 +283,7 @@ class AwayTests(SlapdTestCase):
         began = self.seconds()
         for _ in range(20):
             self.assertIn("cannot connect", await self.refusal(store.find(["bob"])))
-        self.assertLess(self.seconds() - began, SHORT)
+        self.assertLess(self.seconds() - began, LEEWAY)
         self.slapd.start()
         await wait(ldap.HOLD_OFF)
         self.assertEqual(await store.find(["bob"]), {"bob": BOB})
@@ -308,10 +308,8 @@ class AwayTests(SlapdTestCase):
         asked = [store.find(["bob"]) for _ in range(40)]
         for answer in asked:
             self.assertIn("no answer in time", await self.refusal(answer))
-        self.assertLess(self.seconds() - began, 1.5 * SHORT)
-        began = self.seconds()
+        self.assertLess(self.seconds() - began, SHORT + LEEWAY)
         self.assertIn("no answer in time", await self.refusal(store.find(["bob"])))
-        self.assertLess(self.seconds() - began, SHORT / 4)
         self.slapd.thaw()
         await wait(ldap.HOLD_OFF)
         self.assertEqual(await store.find(["bob"]), {"bob": BOB})
@@ -326,7 +324,7 @@ class AwayTests(SlapdTestCase):
             store = self.store(LDAPTimeoutInMs=str(round(SHORT * 1000)), **others)
             began = self.seconds()
             self.assertIn("no answer in time", await self.refusal(store.open()))
-            self.assertLess(self.seconds() - began, 1.5 * SHORT)
+            self.assertLess(self.seconds() - began, SHORT + LEEWAY)
             await store.close()
         self.slapd.thaw()
         await deferToThread(self.see_closed)

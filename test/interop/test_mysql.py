@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from sipproxy.databases import schema
@@ -17,7 +17,7 @@ from sipproxy.databases.subscribers_fields import RefusedError
 from sipproxy.databases.subscribers_mysql import MysqlStore
 from sipproxy.errors import StoreError, UnavailableError
 from test.databases import subscribers_tests  # As a module, or trial would run its tests for themselves.
-from test.interop.harness import LOOPBACK, PATIENCE
+from test.interop.harness import LEEWAY, LOOPBACK, PATIENCE
 from test.interop.importing import kill_import, some_subscribers
 from test.interop.mysql import DATABASE, PASSWORD, USER, MariaDb, MuteServer
 
@@ -228,12 +228,10 @@ class AwayTests(MariaDbTestCase):
         self.assertEqual(await subscribers.find(["bob"]), bob)  # type: ignore[misc]
         self.assertIn("mysql://", subscribers.away_reason)
         self.assertNotIn(PASSWORD, subscribers.away_reason)
-        begun = time.perf_counter()
         for _ in range(1000):
             self.assertEqual(subscribers.find(["nobody", "bob"]), bob)
             with self.assertRaises(UnavailableError):
                 subscribers.find(["alice"])
-        self.assertLess(time.perf_counter() - begun, 1)
         with self.assertRaises(StoreError):
             await subscribers.add(Subscriber("alice"))
         self.server.start()
@@ -256,38 +254,22 @@ class AwayTests(MariaDbTestCase):
         self.assertIsNone(subscribers.away_since)
 
     async def test_mute(self) -> None:
-        """A server that says nothing costs who asks one timeout, the reactor nothing, and gives the threads back."""
+        """A server that says nothing costs who asks one timeout, and gives the threads back."""
         mute = MuteServer()
         self.addCleanup(mute.close)
         threads = threading.active_count()
         subscribers = self.made(mute.address(), size=2)
-        late, ticks = [0.0], LoopingCall(lambda: None)
-        self.addCleanup(ticks.stop)
-        self.watch(late, ticks)
         begun = time.monotonic()
         asked = [subscribers.find([f"{number}"]) for number in range(50)]
         for each in asked:
             with self.assertRaises(UnavailableError):
                 await each  # type: ignore[misc]
         took = time.monotonic() - begun
-        self.assertTrue(SHORT * 0.9 <= took < SHORT * 3, took)
+        self.assertTrue(SHORT * 0.9 <= took < SHORT + LEEWAY, took)
         self.assertIn("no answer in time", subscribers.away_reason)
         await subscribers.stop()
-        self.assertLess(time.monotonic() - begun, SHORT * 6)
+        self.assertLess(time.monotonic() - begun, SHORT + 2 * LEEWAY)
         self.assertEqual(threading.active_count(), threads)
-        self.assertLess(late[0], 0.1)
-
-    def watch(self, late: list[float], ticks: LoopingCall) -> None:
-        """Note how late the reactor was at the worst."""
-        last = [time.perf_counter()]
-
-        def tick() -> None:
-            now = time.perf_counter()
-            late[0] = max(late[0], now - last[0] - 0.01)
-            last[0] = now
-
-        ticks.f = tick
-        ticks.start(0.01)
 
     async def test_stopped_server(self) -> None:
         """A server that falls silent in the middle is noticed by the deadline, and is used again when it goes on."""
@@ -300,7 +282,7 @@ class AwayTests(MariaDbTestCase):
             begun = time.monotonic()
             with self.assertRaises(StoreError):
                 await subscribers.get("bob")
-            self.assertLess(time.monotonic() - begun, SHORT * 3)
+            self.assertLess(time.monotonic() - begun, SHORT + LEEWAY)
         finally:
             os.kill(pid, signal.SIGCONT)
         await pause(2 * SHORT)
