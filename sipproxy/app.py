@@ -4,6 +4,7 @@ The only place that knows concrete classes. C{make_service} is for embedders
 and for C{twistd} alike; see docs/embedding.md.
 """
 
+import gc
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -140,6 +141,7 @@ class Server(MultiService):
         self.parts = parts
         self.composition = composition
         self.generation = 1
+        self._started_with = composition.settings
         self.sip = sip
         self.registry = parts.registry
         self.logs = logs.logs
@@ -172,10 +174,10 @@ class Server(MultiService):
 
         @return: names of directives: of those that take effect at once, and of those that do at the next start
         """
-        old = self.composition.settings
-        names = [declaration.name for declaration in changed(MODULES, old, settings)]
         fixed = {directive.name for directive in FIXED}
-        return [name for name in names if name not in fixed], [name for name in names if name in fixed]
+        now = [each.name for each in changed(MODULES, self.composition.settings, settings) if each.name not in fixed]
+        later = [each.name for each in changed(MODULES, self._started_with, settings) if each.name in fixed]
+        return now, later
 
     async def preview(self, settings: Settings) -> Preview:
         """Tell which of the last calls would go elsewhere with another configuration.
@@ -215,6 +217,7 @@ class Server(MultiService):
                 looking.stop()
                 if old.service.parent is not None:
                     old.service.disownServiceParent()
+                gc.collect()  # seldom done otherwise, and a configuration is many rings of references
 
         looking = LoopingCall(look)
         looking.clock = self.parts.reactor

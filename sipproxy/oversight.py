@@ -146,7 +146,7 @@ def _dependencies(server: Server) -> list[Callable[[], Dependency]]:
     if server.ipsec is not None:
         away.append(("IPsec", server.ipsec))
     if parts.guard.radius is not None:
-        away += [(f"RADIUS {state.name}", state) for state in parts.guard.radius.servers]
+        away += [(state.name, state) for state in parts.guard.radius.servers]
     found: list[Callable[[], Dependency]] = [partial(_dependency, name, source) for name, source in away]
     if parts.accounting is not None:
         found += [partial(_nth_state, parts.accounting, at) for at in range(len(parts.accounting.states))]

@@ -37,7 +37,7 @@ class Branch:
     @ivar copy: the copy of the request for its target; None where none could be made
     @ivar hop: the next hop that it is at
     @ivar unreachable: whether nothing ever came from any next hop
-    @ivar replaced: whether the contacts of its 3xx stand in its place
+    @ivar replaced: whether others stand in its place: the contacts of its 3xx, or where the call was forwarded
     @ivar answered: whether anything came from the current next hop
     """
 
@@ -202,8 +202,11 @@ class Branch:
             if self.context.is_invite:
                 self.context.core.send_cancel(transaction)
         elif response.status < 300 and not is_for_us(response):
-            self.context.succeeded(self, response)
+            if self.context.is_invite:
+                self.cancel()  # where it is now
+            self._stop_timers()
             self.final = self.final or Final(response.status)
+            self.context.succeeded(self, response)
 
     def timed_out(self, transaction: ClientTransaction) -> None:
         """Take timer B or F, or the end of waiting for what a CANCEL asked for (16.7 item 6: as a 408)."""
@@ -257,6 +260,14 @@ class Branch:
             self._guard = None
 
     # What the context asks for.
+
+    def wait(self) -> None:
+        """Be pending anew, at no next hop, until it is known where the contacts of its 3xx lead."""
+        if self.client is not None:
+            self.client.user = None
+        self.client = None
+        self.final = None
+        self.answered = False
 
     def give_up(self) -> None:
         """End it for having rung too long: CANCEL where a provisional response came, else as a 408 (16.8)."""

@@ -120,7 +120,7 @@ class ResponseContext(Exchange):
         while self._queue and self._may_start(pending):
             self._start_group(pending)
             pending = self._pending()
-        if self._queue or pending or (self.diversions is not None and self.diversions.is_looking):
+        if self._queue or pending or (self._is_looking() and not self.is_over()):
             return
         if not self.finished:
             self._finish_with_best()
@@ -142,7 +142,12 @@ class ResponseContext(Exchange):
         self.diversions = None
 
     def _may_start(self, pending: list[Branch]) -> bool:
-        return not pending or (self._front_may_start and _breadth_of(pending) < self.journey.breadth)
+        if self._front_may_start:
+            return _breadth_of(pending) < self.journey.breadth
+        return not pending and not self._is_looking()
+
+    def _is_looking(self) -> bool:
+        return self.diversions is not None and self.diversions.is_looking
 
     def _pending(self) -> list[Branch]:
         return [branch for branch in self._branches if branch.final is None] if self._branches else []
@@ -237,12 +242,17 @@ class ResponseContext(Exchange):
         """Item 4: a branch has its final response, or nothing more will come."""
         final = branch.final
         assert final is not None
-        if final.status >= 600:
+        if branch.replaced:
+            pass  # whatever it says to its CANCEL counts no more
+        elif final.status >= 600:
             self._queue.clear()
             self._cancel_pending()  # item 5: a 6xx ends the search
         elif final.status // 100 == 3 and final.response is not None and self._recurse(branch, final):
             return
-        if self.diversions is None or self.is_over() or not self.diversions.take(branch):
+        self._go_on(branch)
+
+    def _go_on(self, ended: Branch) -> None:
+        if self.diversions is None or self.is_over() or not self.diversions.take(ended):
             self.advance()
 
     def _recurse(self, branch: Branch, final: Final) -> bool:
@@ -255,29 +265,41 @@ class ResponseContext(Exchange):
         for target in targets:
             target.forwarding = branch.target.forwarding
             target.diversions = branch.target.diversions
-        branch.final = None  # pending, until it is known where the contacts lead
         try:
             found = self.journey.inside(targets)
         except RequestError:
             found = ()
         if isinstance(found, Deferred):
-            found.addErrback(_none_found).addCallback(self._recursed, branch, final).addErrback(self.broke)
+            branch.wait()
+            found.addErrback(_none_found).addCallback(self._recursed_late, branch, final).addErrback(self.broke)
         else:
-            self._recursed(found, branch, final)
+            self._recursed(found, branch)
         return True
+
+    def _recursed_late(self, targets: Sequence[Target], branch: Branch, final: Final) -> None:
+        if branch.final is None:  # else it was given up meanwhile
+            branch.final = final
+            self._recursed(targets, branch)
+
+    def _recursed(self, targets: Sequence[Target], branch: Branch) -> None:
+        before = len(self._seen)
+        self.add_targets(targets)
+        if len(self._seen) == before:
+            self._go_on(branch)
+            return
+        branch.replaced = True
+        if self.policy.forking == "Parallel":
+            self._front_may_start = True
+        self.advance()
 
     def is_over(self) -> bool:
         """Tell whether no new branches are to be: a 2xx, a 6xx or a CANCEL came (item 5, 16.10)."""
-        declined = any(branch.final is not None and branch.final.status >= 600 for branch in self._branches)
-        return self._succeeded or self.was_cancelled or declined
+        if self._succeeded or self.was_cancelled:
+            return True
+        return any(final.status >= 600 for final in self._finals())
 
-    def _recursed(self, targets: Sequence[Target], branch: Branch, final: Final) -> None:
-        before = len(self._seen)
-        self.add_targets(targets)
-        branch.replaced = len(self._seen) > before
-        branch.final = final
-        self._front_may_start = self.policy.forking == "Parallel"
-        self.advance()
+    def _finals(self) -> list[Final]:
+        return [branch.final for branch in self._branches if branch.final is not None and not branch.replaced]
 
     def _cancel_pending(self) -> None:
         for branch in self._pending():
@@ -289,7 +311,8 @@ class ResponseContext(Exchange):
     def is_trying(self, covers: Callable[[Target], bool]) -> bool:
         """Tell whether any of some targets waits or is pending."""
         waiting = (target for group in self._queue for target in group)
-        return any(map(covers, waiting)) or any(covers(branch.target) for branch in self._pending())
+        pending = (branch.target for branch in self._pending() if not branch.replaced)
+        return any(map(covers, waiting)) or any(map(covers, pending))
 
     def ended(self) -> list[Branch]:
         """Give the branches that have ended and count."""
@@ -330,7 +353,7 @@ class ResponseContext(Exchange):
     def _finish_with_best(self) -> None:
         """Items 6 to 9."""
         self._end_timers()
-        finals = [branch.final for branch in self._branches if branch.final is not None and not branch.replaced]
+        finals = self._finals()
         if not finals:
             self.reply(487 if self.was_cancelled else 480)
             return

@@ -57,7 +57,7 @@ class Callee:
 
     def left(self) -> None:
         """The INVITE leaves: the first time, time begins to run."""
-        if self._has_left:
+        if self._has_left or self.is_over:
             return
         self._has_left = True
         wheel, forwarding = self._diversions.context.core.wheel, self.forwarding
@@ -94,15 +94,19 @@ class Diversions:
     """The wishes that a request has met.
 
     @ivar context: the response context of the request
-    @ivar is_looking: whether it is being found out where a wish leads
     """
 
-    __slots__ = ("_callees", "context", "is_looking")
+    __slots__ = ("_callees", "_looked_for", "context")
 
     def __init__(self, context: "ResponseContext") -> None:
         self.context = context
-        self.is_looking = False
         self._callees: list[Callee] = []
+        self._looked_for: list[Target] = []
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it is being found out where a wish leads."""
+        return bool(self._looked_for)
 
     def _of(self, target: Target) -> list[Callee]:
         """Give the subscribers that a target is of, the innermost first."""
@@ -131,12 +135,10 @@ class Diversions:
 
         @return: whether the call goes on elsewhere
         """
-        if self.is_looking:
-            return True
         for callee in self._of(ended.target):
             if callee.is_over:
                 continue
-            if self.context.is_trying(callee.covers):
+            if self.context.is_trying(callee.covers) or any(map(callee.covers, self._looked_for)):
                 return False
             branches = [branch for branch in self.context.ended() if callee.covers(branch.target)]
             reason = _reason(branches)
@@ -156,9 +158,10 @@ class Diversions:
         for other in self._callees:
             if any(forwarding is callee.forwarding for forwarding in _outward(other.forwarding)):
                 other.end()
+        self._looked_for = [other for other in self._looked_for if not callee.covers(other)]
         target = callee.forwarding.target(reason, uri)
         context.journey.subject.trace.append(("forwarding", target.origin, f"{reason}: {uri.raw.decode('latin-1')}"))
-        self.is_looking = True
+        self._looked_for.append(target)
         context.replace(callee.covers)
         try:
             found = context.journey.inside((target,))
@@ -173,9 +176,9 @@ class Diversions:
         return True
 
     def _found(self, targets: Sequence[Target], wished: Target) -> None:
-        self.is_looking = False
-        self.context.outcome.notes["diversion"] = wished.diverted
-        self.context.go_on_at(targets, wished)
+        if self._still_wants(wished):
+            self.context.outcome.notes["diversion"] = wished.diverted
+            self.context.go_on_at(targets, wished)
 
     def _failed(self, failure: Failure, wished: Target) -> None:
         if not isinstance(failure.value, RequestError):
@@ -183,11 +186,19 @@ class Diversions:
         self._nowhere(failure.value, wished)
 
     def _nowhere(self, error: RequestError, wished: Target) -> None:
-        self.is_looking = False
-        self.context.go_on_without(wished, error)
+        if self._still_wants(wished):
+            self.context.go_on_without(wished, error)
+
+    def _still_wants(self, wished: Target) -> bool:
+        """Tell whether what was looked for is still to be tried; nothing is looked for any more."""
+        if wished not in self._looked_for:
+            return False
+        self._looked_for.remove(wished)
+        return True
 
     def end(self) -> None:
         """Nothing is wished any more."""
+        self._looked_for.clear()
         for callee in self._callees:
             callee.end()
 

@@ -39,7 +39,7 @@ class ReloadTests(ScenarioTestCase):
         settings = self.settings(StaticRegistration="bob@example.com sip:bob@10.0.0.3", DSCP="0")
         self.assertEqual(self.server.changes(settings), (["StaticRegistration"], ["DSCP"]))
         self.server.reload(settings)
-        self.assertEqual(self.server.changes(settings), ([], []))
+        self.assertEqual(self.server.changes(settings), ([], ["DSCP"]))
         self.assertEqual(self.call_bob(self.alices).final, 200)
         self.assertEqual((len(first.calls), len(second.calls), self.server.generation), (0, 1, 2))
 
