@@ -7,9 +7,10 @@ BIN := $(VENV)/bin
 PIP := python -m pip --quiet --disable-pip-version-check --no-input
 
 # The real programs that test/interop and bench/ talk to. `make test PEERS=` installs none.
-PEERS ?= baresip-core bind9 bind9-dnsutils dbus etcd-server fail2ban freeradius freeradius-utils iproute2 kamailio knot \
-    ldap-utils libcharon-extra-plugins libstrongswan-extra-plugins libstrongswan-standard-plugins linphone-cli logrotate \
-    mandoc mariadb-server openssh-client openssl prometheus sip-tester slapd strace strongswan-charon tshark util-linux
+PEERS ?= baresip-core bind9 bind9-dnsutils dbus dbus-bin dbus-daemon etcd-server fail2ban freeradius \
+    freeradius-utils iproute2 kamailio knot ldap-utils libcharon-extra-plugins libglib2.0-bin \
+    libstrongswan-extra-plugins libstrongswan-standard-plugins linphone-cli logrotate mandoc mariadb-server \
+    openssh-client openssl prometheus sip-tester slapd strace strongswan-charon systemd tshark util-linux
 BENCH_PEERS ?= kamailio sip-tester
 # A user agent as a Python extension. It is GPL and brings its own libraries: an environment of its own.
 PJSUA2 := pjsua2-python==2.15.1.post1
@@ -18,7 +19,7 @@ PEERS_VENV := .venv-peers
 # Debian keeps daemons where the PATH of ordinary users does not lead.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help run test lint bench bench-large soak man clean peers bench-peers
+.PHONY: help run test lint bench bench-large soak deb deb-test man clean peers bench-peers
 .DELETE_ON_ERROR:
 
 help:
@@ -27,6 +28,7 @@ help:
 	@echo "make lint         check style and types only"
 	@echo "make man          write man/sipd.conf.5 from the declarations of the directives"
 	@echo "make bench        measure the cost of a call beside Kamailio; also: make bench-large, make soak"
+	@echo "make deb          build a Debian package into dist/; make deb-test installs it into a clean root and makes a call"
 	@echo "make clean        remove what make made; the server's own var/ stays"
 
 run: $(VENV)/run.stamp
@@ -50,6 +52,14 @@ bench-large: $(VENV)/test.stamp bench-peers
 
 soak: $(VENV)/test.stamp bench-peers
 	@$(BIN)/python bench/run.py soak
+
+deb:
+	@sh test/debian.sh debhelper dpkg-dev python3-venv
+	@sh debian/build.sh dist
+
+deb-test: deb
+	@sh test/debian.sh debootstrap iproute2 util-linux
+	@sh test/deb_test.sh dist/sipproxy_*.deb
 
 man: $(VENV)/run.stamp
 	@mkdir -p man

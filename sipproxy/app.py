@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, DeferredList
@@ -24,6 +24,7 @@ from sipproxy.composition import Composition, compose
 from sipproxy.config import Directive, Settings, changed, load
 from sipproxy.control import CONTROL_SOCKET
 from sipproxy.control import watch_settings as watch
+from sipproxy.control.dbus_settings import DBUS
 from sipproxy.control.tallies import Lateness, RequestTally
 from sipproxy.databases import subscribers_settings
 from sipproxy.databases.numbers import NUMBERS_DATABASE
@@ -51,6 +52,9 @@ from sipproxy.routing.gateways import HOLD_DOWN, PROBE_INTERVAL
 from sipproxy.server import SipService, make_folders
 from sipproxy.services import DatabaseService, LogService, RadiusService
 from sipproxy.transaction import TimerWheel
+
+if TYPE_CHECKING:
+    from sipproxy.control.dbus import DBusService
 
 log = Logger(namespace="mod_sip")
 
@@ -83,6 +87,7 @@ FIXED: tuple[Directive[Any], ...] = (
     authen.USER_SOURCE,
     *radius_settings.DIRECTIVES,
     *acct.DIRECTIVES,
+    DBUS,
     IPSEC,
     VICI_SOCKET,
     FARM_MEMBER,
@@ -126,6 +131,8 @@ class Server(MultiService):
     @ivar sip: ports, transactions and core
     @ivar registry: bindings of addresses of record
     @ivar logs: error log and access logs
+    @ivar bus: the bus of D-Bus that it is on, None for none
+    @ivar when_serving: fires with None once it serves for the first time
     """
 
     def __init__(
@@ -148,6 +155,8 @@ class Server(MultiService):
         self._databases = databases
         self._logs = logs
         self.ipsec: IPSecService | None = None
+        self.bus: DBusService | None = None
+        self.when_serving: Deferred[None] = Deferred()
         self.counts: Counts | None = None
         self.hep: HepSender | None = None
         # Stopped in reverse: ports first, then what they use, then the logs.
@@ -161,6 +170,11 @@ class Server(MultiService):
         self.ipsec = ipsec
         if ipsec is not None:
             ipsec.setServiceParent(self)
+
+    def join(self, bus: "DBusService") -> None:
+        """Let the place on a bus start and stop with the server."""
+        self.bus = bus
+        bus.setServiceParent(self)
 
     def observe(self, counts: Counts | None, hep: HepSender | None) -> None:
         """Let what counts and copies start and stop with the server."""
@@ -254,6 +268,8 @@ class Server(MultiService):
         if self.running:
             self.parts.gateways.start(self.sip.probe)
             self.sip.serve()
+            if not self.when_serving.called:
+                self.when_serving.callback(None)
             log.info("serving, {count} addresses of record registered", count=len(self.registry), severity="notice")
 
     def reopen_logs(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
 
@@ -42,6 +43,7 @@ from sipproxy.proxy.sources import Sources
 from sipproxy.proxy.targets import Location, resolvable
 from sipproxy.registrar.registrar import Registrar, policy_of
 from sipproxy.routing import IRouter, RoutingChain
+from sipproxy.routing import ras_settings as ras
 from sipproxy.routing.dns import DnsRouter
 from sipproxy.routing.domain import DomainRouter
 from sipproxy.routing.e164 import E164Router
@@ -58,6 +60,9 @@ from sipproxy.translation.gktmp import GktmpTranslator
 from sipproxy.translation.registry import REGISTRY, RegistryTranslator
 from sipproxy.wire.radius import nas_attributes
 
+if TYPE_CHECKING:
+    from sipproxy.net.ras import RasClient
+
 
 @dataclass(frozen=True)
 class Composition:
@@ -65,11 +70,15 @@ class Composition:
 
     @ivar settings: the configuration that it was made of
     @ivar service: what its translators and routers keep open
+    @ivar nams: who asks GKTMP servers, None where nobody does
+    @ivar gatekeepers: who asks H.323 gatekeepers, None where nobody does
     """
 
     settings: Settings
     generation: Generation
     service: GenerationService
+    nams: GktmpClient | None
+    gatekeepers: "RasClient | None"
 
 
 def compose(settings: Settings, parts: Parts) -> Composition:
@@ -83,7 +92,10 @@ def compose(settings: Settings, parts: Parts) -> Composition:
     if parts.watch is not None:
         translators = [parts.watch.translator(translator) for translator in translators]
     translation = TranslationService(TranslationChain(translators), clients)
-    routing = RoutingService(_routing(settings, parts, identity))
+    gatekeepers = _gatekeepers(settings, parts) if settings[ras.RAS] else None
+    routing = RoutingService(
+        _routing(settings, parts, identity, gatekeepers), [] if gatekeepers is None else [gatekeepers]
+    )
     generation = Generation(
         identity,
         Policy.of(settings),
@@ -95,7 +107,8 @@ def compose(settings: Settings, parts: Parts) -> Composition:
         Exemption(parts.guard.secret, identity, parts.reactor.seconds) if needs_access else None,
         parts.gateways,
     )
-    return Composition(settings, generation, GenerationService((translation, routing)))
+    nams = next((client for client in clients if isinstance(client, GktmpClient)), None)
+    return Composition(settings, generation, GenerationService((translation, routing)), nams, gatekeepers)
 
 
 def _watched(parts: Parts, watch: Watch) -> Parts:
@@ -117,7 +130,36 @@ def identity_of(settings: Settings, network: INetwork) -> Identity:
     )
 
 
-def _routing(settings: Settings, parts: Parts, identity: Identity) -> RoutingChain:
+def _gatekeepers(settings: Settings, parts: Parts) -> "RasClient":
+    # Only here: the codec takes a fifth of a second to load.
+    from sipproxy.net.ras import Manner, RasClient
+
+    manner = Manner(
+        settings[ras.METHOD],
+        settings[ras.ACCEPT],
+        settings[ras.TIMEOUT],
+        settings[ras.WINDOW],
+        settings[ras.RETRANSMISSIONS],
+    )
+    return RasClient(
+        parts.reactor,
+        parts.network,
+        parts.resolver,
+        ras.clusters(settings),
+        parts.random,
+        manner,
+        settings[ras.BIND],
+        settings[ras.ALLOW_FROM] if settings.is_set(ras.ALLOW_FROM) else None,
+    )
+
+
+def _ras_router(settings: Settings, parts: Parts, gatekeepers: "RasClient") -> IRouter:
+    from sipproxy.routing.ras import RasRouter
+
+    return RasRouter(gatekeepers, ras.Policy.of(settings), routing_number_of, parts.reactor.seconds)
+
+
+def _routing(settings: Settings, parts: Parts, identity: Identity, gatekeepers: "RasClient | None") -> RoutingChain:
     """Give the routers in their order; a module that is off is not among them."""
     is_stateful = settings[STATEFUL]
 
@@ -134,6 +176,8 @@ def _routing(settings: Settings, parts: Parts, identity: Identity) -> RoutingCha
         alternates = Alternates(locator, chance)
         own.append(E164Router(routes, alternates, routing_number_of))
         foreign.append(DomainRouter(routes, alternates, number_of))
+    if gatekeepers is not None:
+        own.append(_ras_router(settings, parts, gatekeepers))
     own.append(NowhereRouter(parts.subscribers, _keys_of(identity)))
     foreign.append(dns)
     bypass: list[IRouter] = [dns]

@@ -11,6 +11,7 @@ from sipproxy.access import settings as authen
 from sipproxy.access.radius import CHAP_WARNING
 from sipproxy.accounting import settings as accounting
 from sipproxy.config import Module, Problem, Settings, manual
+from sipproxy.control import dbus_settings as dbus
 from sipproxy.control import watch_settings as watch
 from sipproxy.control.settings import MODULE as CONTROL
 from sipproxy.databases import numbers, routes_settings
@@ -25,7 +26,7 @@ from sipproxy.net import radius_settings as radius
 from sipproxy.net import settings as net
 from sipproxy.proxy import settings as proxy
 from sipproxy.registrar import registrar
-from sipproxy.routing import gateways
+from sipproxy.routing import gateways, ras_settings
 from sipproxy.translation import call_forward, enum
 from sipproxy.translation import gktmp_settings as gktmp
 from sipproxy.translation.expansion import INTERPRETATION, NUM_EXPAND
@@ -99,6 +100,7 @@ MODULES: tuple[Module, ...] = (
         blocks=routes_settings.ROUTING_BLOCKS,
         check=routes_settings.check_routes,
     ),
+    ras_settings.MODULE,
     Module(
         "mod_sip_authen.c",
         (*authen.DIRECTIVES, AUTH_REALM, *subscribers.DIRECTIVES, *ldap.DIRECTIVES),
@@ -107,7 +109,7 @@ MODULES: tuple[Module, ...] = (
     Module("mod_sip_radius.c", (*radius.DIRECTIVES, *accounting.DIRECTIVES), check=_check_radius),
     farm.mod_sip_farm(FARM_MEMBER),
     ipsec.MODULE,
-    replace(CONTROL, directives=(*CONTROL.directives, *watch.DIRECTIVES), check=watch.check),
+    replace(CONTROL, directives=(*CONTROL.directives, *dbus.DIRECTIVES, *watch.DIRECTIVES), check=watch.check),
 )
 
 if __name__ == "__main__":

@@ -16,13 +16,18 @@ from sipproxy.control import CONTROL_SOCKET, Api, ControlService, Resource
 from sipproxy.control import watch_settings as watch
 from sipproxy.control.accounting import accounting_resources
 from sipproxy.control.calls import calls_resource
+from sipproxy.control.dbus_events import BusEvents
+from sipproxy.control.dbus_settings import DBUS
+from sipproxy.control.drain import drain_resource
 from sipproxy.control.explain import explain_resource
 from sipproxy.control.farm import farm_resources
+from sipproxy.control.gatekeepers import gatekeepers_resource
 from sipproxy.control.gateways import gateways_resource
 from sipproxy.control.ipsec import ipsec_resource
 from sipproxy.control.log_levels import log_levels_resource
 from sipproxy.control.metrics import Sources, make_registry
 from sipproxy.control.metrics_http import metrics_service
+from sipproxy.control.nams import nams_resource
 from sipproxy.control.numbers import NumberControl
 from sipproxy.control.registrations import Registrations
 from sipproxy.control.reload import reload_resource
@@ -63,6 +68,9 @@ def make_control(
         transactions_resource(core.table),
         explain_resource(core),
         gateways_resource(server.parts.gateways),
+        gatekeepers_resource(lambda: server.composition.gatekeepers),
+        nams_resource(lambda: server.composition.nams),
+        drain_resource(server.sip),
         reload_resource(server, read or (lambda: settings)),
         log_levels_resource(server.logs.levels, (CORE, *(module.name for module in MODULES))),
         *RouteControl(
@@ -104,6 +112,23 @@ def make_watchers(server: Server, settings: Settings, api: Api, reactor: Any = N
     for service in found:
         service.setServiceParent(server)
     return found
+
+
+def make_bus(server: Server, settings: Settings, api: Api, events: BusEvents, reactor: Any = None) -> None:
+    """Put a server on the bus of D-Bus that DBus names.
+
+    @param api: what the control socket tells
+    @param events: what C{make_service} was given among the observers of calls
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    # Here, as most servers are on none.
+    from sipproxy.control.dbus import dbus_service
+
+    bus = settings[DBUS]
+    assert bus is not None
+    server.registry.subscribe(events.changed)
+    server.join(dbus_service(bus, api, events, reactor))
 
 
 def _sources(server: Server) -> Sources:
@@ -148,6 +173,8 @@ def _dependencies(server: Server) -> list[Callable[[], Dependency]]:
     if parts.guard.radius is not None:
         away += [(state.name, state) for state in parts.guard.radius.servers]
     found: list[Callable[[], Dependency]] = [partial(_dependency, name, source) for name, source in away]
+    if server.composition.settings[DBUS] is not None:
+        found.append(partial(_bus_state, server))
     if parts.accounting is not None:
         found += [partial(_nth_state, parts.accounting, at) for at in range(len(parts.accounting.states))]
     return found
@@ -155,6 +182,11 @@ def _dependencies(server: Server) -> list[Callable[[], Dependency]]:
 
 def _nth_state(accounting: AccountingService, at: int) -> Dependency:
     return Dependency(*accounting.states[at])
+
+
+def _bus_state(server: Server) -> Dependency:
+    # Whoever embeds the server may want no bus.
+    return Dependency("D-Bus", None, "") if server.bus is None else _dependency("D-Bus", server.bus)
 
 
 def _dependency(name: str, source: Any) -> Dependency:

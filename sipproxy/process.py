@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from sipproxy.app import Server
 from sipproxy.config import ConfigError, Settings
 from sipproxy.errors import SipproxyError
+from sipproxy.notify import NotifyingService
 
 log = Logger(namespace="mod_sip")
 
@@ -34,15 +35,22 @@ class ProcessService(Service):
     """Takes the signals of an operator, once the server has started."""
 
     def __init__(
-        self, server: Server, reactor: Any, read: Callable[[], Settings], become: Callable[[], None] | None = None
+        self,
+        server: Server,
+        reactor: Any,
+        read: Callable[[], Settings],
+        become: Callable[[], None] | None,
+        notifying: NotifyingService,
     ) -> None:
         """
         @param read: reads the configuration file again
         @param become: makes the process somebody else's (User, Group), now that the ports are open
+        @param notifying: tells who started the process
         """
         self.setName("process")
         self._become = become
         self._read = read
+        self._notifying = notifying
         self._server = server
         self._reactor = reactor
 
@@ -67,6 +75,7 @@ class ProcessService(Service):
 
     def _reload(self) -> None:
         """Serve by what the configuration file says now; where it is wrong, the log says what, and nothing changes."""
+        self._notifying.reloads()
         try:
             self._server.reload(self._read())
         except ConfigError as error:
@@ -74,3 +83,5 @@ class ProcessService(Service):
                 log.error("not reloaded: {problem}", problem=problem)
         except SipproxyError as error:
             log.error("not reloaded: {error}", error=error)
+        finally:
+            self._notifying.has_reloaded()

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 from twisted.internet import reactor
 from twisted.python import usage
 
 from sipproxy import __version__, privileges
 from sipproxy.app import Server, load_settings, make_service, paths_of
 from sipproxy.config import ConfigError, Settings
+from sipproxy.control.dbus_events import BusEvents
+from sipproxy.control.dbus_settings import DBUS
 from sipproxy.control.streams import StreamService
 from sipproxy.errors import ListenError, SipproxyError
-from sipproxy.oversight import make_control, make_watchers
+from sipproxy.notify import notifying_service
+from sipproxy.oversight import make_bus, make_control, make_watchers
 from sipproxy.process import ProcessService
 from sipproxy.server import make_folders
 
@@ -69,9 +72,14 @@ def _open(server: Server, others: Sequence[StreamService]) -> None:
         raise
 
 
+def _line(server: Server) -> str:
+    """Tell what a server does, for C{systemctl status}."""
+    state = "taking no new calls" if server.sip.core.draining else "serving"
+    return f"{state}, {len(server.registry)} addresses of record registered, {server.sip.core.pending} requests pending"
+
+
 def makeService(options: Options) -> IService:
     """Make the service; a port that cannot be opened is told in one line, before the process goes to the background."""
-    process = MultiService()
 
     def read() -> Settings:
         return load_settings(options["config"])
@@ -81,9 +89,14 @@ def makeService(options: Options) -> IService:
         changes = privileges.is_change(settings)
         paths = paths_of(settings)
         folders = make_folders(settings, paths)
-        server = make_service(settings)
+        events = None if settings[DBUS] is None else BusEvents()
+        server = make_service(settings, call_observers=() if events is None else (events,))
+        process = notifying_service(reactor, partial(_line, server))
         server.setServiceParent(process)
+        server.when_serving.addCallback(process.is_ready)
         control = make_control(server, settings, read=read)
+        if events is not None:
+            make_bus(server, settings, control.api, events)
         _open(server, [control, *make_watchers(server, settings, control.api)])
         if changes:
             files = [path for path in paths if isinstance(path, Path)]
@@ -92,5 +105,5 @@ def makeService(options: Options) -> IService:
         print(f"sipproxy: {error}", file=sys.stderr)
         sys.exit(1)
     become = partial(privileges.drop, settings) if changes else None
-    ProcessService(server, reactor, read, become).setServiceParent(process)
+    ProcessService(server, reactor, read, become, process).setServiceParent(process)
     return process

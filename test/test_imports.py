@@ -43,6 +43,7 @@ MAY_IMPORT = {
     "cli": "app composition farm oversight replay config control databases directives errors logs modules net server",
     "simulation": "*",
     "nam_tap": "config errors simulation",
+    "gatekeeper_tap": "config errors net simulation",
     "modules": "*",
     "composition": "*",
     "oversight": "*",
@@ -50,6 +51,7 @@ MAY_IMPORT = {
     "preview": "*",
     "replay": "*",
     "app": "*",
+    "notify": "",
     "process": "*",
     "tap": "*",
 }

@@ -9,12 +9,15 @@ from sipproxy.cli.accounting import accounting
 from sipproxy.cli.calls import calls
 from sipproxy.cli.check import check
 from sipproxy.cli.completion import completion
+from sipproxy.cli.drain import drain
 from sipproxy.cli.explain import explain
 from sipproxy.cli.failure import PROGRAM
 from sipproxy.cli.farm import farm
+from sipproxy.cli.gatekeepers import gatekeepers
 from sipproxy.cli.gateways import gateways
 from sipproxy.cli.ipsec import ipsec
 from sipproxy.cli.loglevel import loglevel
+from sipproxy.cli.nams import nams
 from sipproxy.cli.numbers import numbers
 from sipproxy.cli.registrations import registrations
 from sipproxy.cli.reload import reload
@@ -36,6 +39,9 @@ COMMANDS: tuple[click.Command, ...] = (
     accounting,
     explain,
     gateways,
+    gatekeepers,
+    nams,
+    drain,
     ipsec,
     farm,
     reload,

@@ -113,6 +113,7 @@ class _Channel(HTTPChannel):
 class _Connections(HTTPFactory):
     """Makes connections whose requests go to one L{Api}."""
 
+    noisy = False
     protocol = _Channel  # type: ignore[assignment]  # Twisted names the type of its default only
 
     def __init__(self, api: Api, reactor: IReactorTime) -> None:
@@ -124,6 +125,9 @@ class _Connections(HTTPFactory):
         channel: Any = super().buildProtocol(addr)
         channel.requestFactory = self._request
         return channel
+
+    def log(self, request: Any) -> None:
+        """Write no line for each request, as Twisted's own would."""
 
 
 def http_factory(api: Api, reactor: IReactorTime) -> IProtocolFactory:

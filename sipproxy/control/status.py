@@ -23,7 +23,7 @@ _ANSWER = an_object(
     version=TEXT,
     pid=COUNT,
     since=TIME,
-    state={"type": "string", "enum": ["serving", "stopping"]},
+    state={"type": "string", "enum": ["serving", "draining", "stopping"]},
     healthy=TRUTH,
     pending=COUNT,
     registrations=COUNT,
@@ -85,7 +85,7 @@ class Status:
             "version": __version__,
             "pid": os.getpid(),
             "since": self._started,
-            "state": "stopping" if core.draining else "serving",
+            "state": _state(self._sip),
             "healthy": not problems and all(dependency.since is None for dependency in dependencies),
             "pending": core.pending,
             "registrations": len(self._registry),
@@ -97,6 +97,12 @@ class Status:
 
     def _registry_state(self) -> Dependency:
         return Dependency("registry", self._registry.away_since, self._registry.away_reason)
+
+
+def _state(sip: SipService) -> str:
+    if not sip.running:
+        return "stopping"
+    return "draining" if sip.core.draining else "serving"
 
 
 def _listener(listener: Listener) -> Json:

@@ -98,6 +98,8 @@ class StatusTests(ApiTestCase):
     def test_stopping(self) -> None:
         """A server that takes no new calls says so."""
         self.server.sip.core.draining = True
+        self.assertEqual(self.ask("GET", "/status")[1]["state"], "draining")
+        self.server.sip.stopService()
         self.assertEqual(self.ask("GET", "/status")[1]["state"], "stopping")
 
     def test_version(self) -> None:

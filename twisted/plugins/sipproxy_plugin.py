@@ -7,3 +7,10 @@ sipproxy = ServiceMaker("sipproxy", "sipproxy.tap", "SIP proxy, redirect and reg
 sipproxy_nam = ServiceMaker(
     "sipproxy-nam", "sipproxy.nam_tap", "Simulated NAM: answers GKTMP from tables", "sipproxy-nam"
 )
+
+sipproxy_gatekeeper = ServiceMaker(
+    "sipproxy-gatekeeper",
+    "sipproxy.gatekeeper_tap",
+    "Simulated gatekeeper: answers RAS from a table",
+    "sipproxy-gatekeeper",
+)

@@ -1,0 +1,24 @@
+"""C{sipproxyctl drain}."""
+
+import click
+
+from sipproxy.cli.failure import note
+from sipproxy.cli.output import json_option, print_json
+from sipproxy.cli.session import Session, ask, pass_session
+
+
+@click.command()
+@click.option("--off", is_flag=True, help="Take new calls again.")
+@json_option
+@pass_session
+def drain(session: Session, off: bool, as_json: bool) -> None:
+    """Let the server take no new calls, so that it can be stopped when the last one is over.
+
+    They are answered 503, so that callers go elsewhere. Calls that are there go on, and so do registrations.
+    """
+    found = ask(session.server, "POST", "/drain", body={"on": not off})
+    if as_json:
+        print_json(found)
+        return
+    click.echo("no new calls are taken" if found["draining"] else "new calls are taken")
+    note(f"{found['pending']} requests are pending")
