@@ -93,7 +93,7 @@ class Branch:
     def _start(self, hops: NextHops) -> None:
         if self.final is not None:
             return
-        if self._cancel_wanted:
+        if self._cancel_wanted or self.context.finished:
             self._end(Final(487))
         elif not hops:
             self._end(Final(404))
@@ -205,6 +205,7 @@ class Branch:
             if self.context.is_invite:
                 self.cancel()  # where it is now
             self._stop_timers()
+            self.hop = NextHop(*transaction.destination)  # who answered, not who was asked last
             self.final = self.final or Final(response.status)
             self.context.succeeded(self, response)
 

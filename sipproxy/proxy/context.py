@@ -114,7 +114,7 @@ class ResponseContext(Exchange):
 
     def advance(self) -> None:
         """Start the next group of targets, or end with the best response (item 6)."""
-        if self.was_cancelled:
+        if self.was_cancelled or self.finished:
             self._queue.clear()
         pending = self._pending()
         while self._queue and self._may_start(pending):
@@ -293,8 +293,8 @@ class ResponseContext(Exchange):
         self.advance()
 
     def is_over(self) -> bool:
-        """Tell whether no new branches are to be: a 2xx, a 6xx or a CANCEL came (item 5, 16.10)."""
-        if self._succeeded or self.was_cancelled:
+        """Tell whether no new branches are to be: a 2xx, a 6xx or a CANCEL came (item 5, 16.10), or we stop."""
+        if self._succeeded or self.was_cancelled or self.finished:
             return True
         return any(final.status >= 600 for final in self._finals())
 
@@ -447,4 +447,4 @@ def _contacts(response: Response) -> list[Target]:
             targets.append(Target(address.uri, address.q, origin="redirect"))
         except SipParseError:
             continue
-    return [target for target in targets if target.uri.scheme == b"sip"]  # sips: nothing of ours leads there
+    return [target for target in targets if target.uri.scheme in (b"sip", b"tel")]  # sips: nothing of ours leads there

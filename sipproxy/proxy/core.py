@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sipproxy.errors import RequestError, SilenceError, UnavailableError
+from sipproxy.errors import RequestError, SilenceError, SipParseError, UnavailableError
 from sipproxy.interfaces import Address, IAccess, ICallObserver, IOutcome, IOutcomeObserver
 from sipproxy.message import Request, Response, make_response
 from sipproxy.proxy import stateless
@@ -24,7 +24,7 @@ from sipproxy.proxy.history import CallHistory
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import Point, Points, sent_by
 from sipproxy.proxy.redirect import Contacts, contacts, split_by_action, status_of
-from sipproxy.proxy.routeset import preprocess
+from sipproxy.proxy.routeset import is_ping, names_us
 from sipproxy.proxy.validate import validate
 from sipproxy.routing import NextHop
 from sipproxy.transaction import ClientTransaction, TimerWheel, TransactionTable
@@ -106,7 +106,7 @@ class Core:
             self._refuse(request, source, point)
             return
         validate(request)
-        is_for_registrar = request.method == b"REGISTER" and self._names_us(request)
+        is_for_registrar = request.method == b"REGISTER" and names_us(request, self.generation.identity)
         stateful = self.generation.policy.stateful
         kind = ResponseContext if stateful and not is_for_registrar else Exchange
         exchange: Exchange = kind(self, request, source, point)
@@ -149,7 +149,10 @@ class Core:
         self._forward_stateless(request, source, point, _nothing)
 
     def cancel_received(self, request: Request, source: Address, point: Point) -> None:
-        """Forward a CANCEL that we know no transaction for (16.10); the observers are told of it."""
+        """Forward a CANCEL that we know no transaction for (16.10); the observers are told of it.
+
+        @raise sipproxy.errors.SipParseError: it is not proper
+        """
         outcome = Outcome(request, source, point.port.address, self.now())
 
         def sent(hop: NextHop) -> None:
@@ -159,6 +162,7 @@ class Core:
 
         policy = self.generation.policy
         if policy.redirects and not policy.caller_preferences:
+            validate(request)
             response = make_response(request, 481, to_tag=self.stateless_tag(request))
             self.send_stateless(request, source, point, response)
             outcome.status, outcome.size = 481, len(response)
@@ -167,7 +171,11 @@ class Core:
             self._forward_stateless(request, source, point, sent)
 
     def cancel_answered(self, cancel: Request, source: Address, point: Point) -> None:
-        """Tell the observers of a CANCEL: a request of its own."""
+        """Tell the observers of a CANCEL: a request of its own; one that lacks what they read they are spared."""
+        try:
+            validate(cancel)
+        except SipParseError:
+            return
         outcome = Outcome(cancel, source, point.port.address, self.now())
         outcome.status = 200
         outcome.size = len(make_response(cancel, 200, to_tag=b"x" * TAG_SIZE))
@@ -215,22 +223,11 @@ class Core:
         request = exchange.request
         if self.draining and request.method == b"INVITE" and not request.to.tag:
             raise UnavailableError(b"Shutting Down", retry_after=60)
-        if request.method == b"OPTIONS" and self._is_for_us(request):
+        if request.method == b"OPTIONS" and is_ping(request, exchange.generation.identity):
             allow = _ALLOW if exchange.generation.registrar is None else _ALLOW + b", REGISTER"
             exchange.reply(200, headers=(allow, *_OPTIONS_HEADERS))  # 11.2; 16.3 item 3
         else:
             self._find_targets(exchange)
-
-    def _is_for_us(self, request: Request) -> bool:
-        return request.max_forwards == 0 or (request.request_uri.user is None and self._names_us(request))
-
-    def _names_us(self, request: Request) -> bool:
-        """Tell whether the Request-URI is ours, and no Route of others leads elsewhere first (16.4)."""
-        identity = self.generation.identity
-        if "route" not in request.names:
-            return identity.is_ours(request.request_uri)
-        ready = preprocess(request, identity)
-        return ready.route is None and identity.is_ours(ready.uri)
 
     def _register(self, exchange: Exchange) -> None:
         registrar = exchange.generation.registrar
@@ -243,7 +240,8 @@ class Core:
             self._registered(reply, exchange)
 
     def _registered(self, reply: Reply, exchange: Exchange) -> None:
-        exchange.reply(reply.status, headers=reply.headers)
+        if not exchange.finished:  # given up meanwhile
+            exchange.reply(reply.status, headers=reply.headers)
 
     # Proxy and redirect.
 

@@ -32,14 +32,16 @@ class Callee:
     """A subscriber that a request is for, and what became of it so far.
 
     @ivar forwarding: what the subscriber wishes
+    @ivar rounds: rounds of translation that led to the subscriber
     @ivar is_over: whether nothing is left to be wished
     """
 
-    __slots__ = ("_diversions", "_has_left", "_is_heard", "_rang_out", "_timers", "forwarding", "is_over")
+    __slots__ = ("_diversions", "_has_left", "_is_heard", "_rang_out", "_timers", "forwarding", "is_over", "rounds")
 
-    def __init__(self, diversions: "Diversions", forwarding: Forwarding) -> None:
+    def __init__(self, diversions: "Diversions", forwarding: Forwarding, rounds: int) -> None:
         self._diversions = diversions
         self.forwarding = forwarding
+        self.rounds = rounds
         self.is_over = False
         self._has_left = False
         self._is_heard = False
@@ -114,7 +116,7 @@ class Diversions:
         for forwarding in _outward(target.forwarding):
             callee = next((each for each in self._callees if each.forwarding is forwarding), None)
             if callee is None:
-                callee = Callee(self, forwarding)
+                callee = Callee(self, forwarding, target.rounds)
                 self._callees.append(callee)
             found.append(callee)
         return found
@@ -160,6 +162,7 @@ class Diversions:
                 other.end()
         self._looked_for = [other for other in self._looked_for if not callee.covers(other)]
         target = callee.forwarding.target(reason, uri)
+        target.rounds = callee.rounds
         context.journey.subject.trace.append(("forwarding", target.origin, f"{reason}: {uri.raw.decode('latin-1')}"))
         self._looked_for.append(target)
         context.replace(callee.covers)
@@ -176,7 +179,7 @@ class Diversions:
         return True
 
     def _found(self, targets: Sequence[Target], wished: Target) -> None:
-        if self._still_wants(wished):
+        if self._end_looking(wished):
             self.context.outcome.notes["diversion"] = wished.diverted
             self.context.go_on_at(targets, wished)
 
@@ -186,11 +189,11 @@ class Diversions:
         self._nowhere(failure.value, wished)
 
     def _nowhere(self, error: RequestError, wished: Target) -> None:
-        if self._still_wants(wished):
+        if self._end_looking(wished):
             self.context.go_on_without(wished, error)
 
-    def _still_wants(self, wished: Target) -> bool:
-        """Tell whether what was looked for is still to be tried; nothing is looked for any more."""
+    def _end_looking(self, wished: Target) -> bool:
+        """Take what was looked for off the list; tell whether it still stood there."""
         if wished not in self._looked_for:
             return False
         self._looked_for.remove(wished)

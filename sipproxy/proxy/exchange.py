@@ -13,7 +13,7 @@ from zope.interface import implementer
 from sipproxy.errors import RequestError
 from sipproxy.interfaces import Address, IOutcome
 from sipproxy.message import Request, make_response
-from sipproxy.proxy.history import CallHistory, PastCall
+from sipproxy.proxy.history import MOST_OCTETS, CallHistory, PastCall
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import Point, sent_by
 from sipproxy.routing import NextHop
@@ -150,15 +150,16 @@ class Exchange:
             self._remember(self.core.history)
 
     def _remember(self, history: CallHistory) -> None:
-        """Keep why it went where it went (explain)."""
+        """Keep why it went where it went (explain), unless what strangers chose of it takes too much room."""
         request, outcome = self.request, self.outcome
-        if not request.to.tag:
+        call_id, uri, sender = request.call_id, request.uri, request.required("from")
+        if not request.to.tag and len(call_id) + len(uri) + len(sender) <= MOST_OCTETS:
             trace = self.journey.subject.trace
             history.add(
                 PastCall(
-                    request.call_id,
-                    request.uri,
-                    request.required("from"),
+                    call_id,
+                    uri,
+                    sender,
                     self.source,
                     outcome.started,
                     outcome.duration,

@@ -21,6 +21,7 @@ from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.loops import stateless_branch
 from sipproxy.proxy.points import Point, sent_by
 from sipproxy.proxy.redirect import contacts, split_by_action, status_of
+from sipproxy.proxy.routeset import is_ping, names_us
 from sipproxy.proxy.settings import Policy
 from sipproxy.proxy.stateless import choose
 from sipproxy.proxy.validate import validate
@@ -79,7 +80,14 @@ async def _explain(
 ) -> Explained:
     try:
         validate(request)
-        await _access(generation, request, source, explained)
+        is_for_registrar = request.method == b"REGISTER" and names_us(request, generation.identity)
+        await _access(generation, request, source, explained, is_for_registrar)
+        if is_for_registrar:
+            _registrar(generation, explained)
+            return explained
+        if request.method == b"OPTIONS" and is_ping(request, generation.identity):
+            explained.status = 200
+            return explained
         if request.max_forwards == 0:
             raise RequestError(483)
         journey = Journey(generation, request, source, core.now(), generation.policy.stateful)
@@ -99,7 +107,16 @@ async def _explain(
     return explained
 
 
-async def _access(generation: Generation, request: Request, source: Address, explained: Explained) -> None:
+def _registrar(generation: Generation, explained: Explained) -> None:
+    if generation.registrar is None:
+        explained.status = 405
+    said = "the registrar answers" if explained.status is None else "skipped: Registry Off"
+    explained.trace.append(("registrar", "mod_sip_registry", said))
+
+
+async def _access(
+    generation: Generation, request: Request, source: Address, explained: Explained, as_registrar: bool
+) -> None:
     """Tell what would be asked of the sender; then go on as if it had been given."""
     access, exemption = generation.access, generation.exemption
     said: object = "nothing is asked for"
@@ -111,7 +128,7 @@ async def _access(generation: Generation, request: Request, source: Address, exp
         said = "credentials are not checked here"  # what is wrong would count against its user
     else:
         try:
-            await _value(access.admit(request, source, request.method == b"REGISTER"))
+            await _value(access.admit(request, source, as_registrar))
         except RequestError as error:
             said = f"credentials are asked for: {error.status}"
         except SilenceError as silence:

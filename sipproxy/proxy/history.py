@@ -9,6 +9,8 @@ from sipproxy.routing import NextHop
 
 #: What was found out on a request's way: (stage, module, value), in order.
 Trace = list[tuple[str, str, object]]
+#: Octets of Call-ID, Request-URI and From together; a call with more is not remembered.
+MOST_OCTETS = 2048
 
 
 class Attempt:

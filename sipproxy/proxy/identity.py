@@ -85,7 +85,9 @@ class Identity:
         domain = uri.host if uri.host in self._domains else self.domain
         if uri.user is None:
             return domain
-        user = digits(uri.user) if uri.params.get(b"user") == b"phone" else unescape(uri.user)
+        is_number = uri.params.get(b"user") == b"phone"
+        # RFC 3261 19.1.6: what stands behind a number in the user part are parameters of a tel: URI.
+        user = digits(uri.user.partition(b";")[0]) if is_number else unescape(uri.user)
         return user + b"@" + domain
 
 

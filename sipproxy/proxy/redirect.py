@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from sipproxy.errors import RequestError
@@ -11,6 +11,7 @@ from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import sent_by
 from sipproxy.proxy.settings import Policy
 from sipproxy.routing import NextHop, NextHops
+from sipproxy.routing.locate import settled
 from sipproxy.translation import Target
 
 Contacts = list[bytes]
@@ -37,43 +38,53 @@ def split_by_action(
 def contacts(journey: Journey, targets: Sequence[Target]) -> "Contacts | Deferred[Contacts]":
     """Write the Contact values; a number at our host becomes an address at its next hop.
 
+    What leads nowhere is left out where anything else does not.
+
     @return: none where nothing is known of the Request-URI
     @raise RequestError: what a router says (also in the Deferred)
     """
-    original = journey.ready.uri
-    found: list[list[bytes] | Deferred[list[bytes]]] = []
-    for target in targets:
-        if not journey.generation.identity.is_ours(target.uri):
-            found.append([] if target.uri.raw == original.raw else [_contact(target.uri.raw, target.q, len(targets))])
-            continue
+    found = [_found(journey, target) for target in targets]
+    known = [answer for answer in found if not isinstance(answer, Deferred)]
+    return _collect(known) if len(known) == len(found) else Deferred.fromCoroutine(_wait(found))
+
+
+#: URIs, each with its q; or why there are none.
+_Found = list[tuple[bytes, float]] | RequestError
+
+
+def _found(journey: Journey, target: Target) -> "_Found | Deferred[_Found]":
+    if not journey.generation.identity.is_ours(target.uri):
+        is_unchanged = target.uri.raw == journey.ready.uri.raw
+        return [] if is_unchanged else [(target.uri.raw, target.q)]
+    try:
         hops = journey.generation.routing.route(target.uri, journey.subject)
-        if isinstance(hops, Deferred):
-            found.append(hops.addCallback(_at_hops, target))
-        else:
-            found.append(_at_hops(hops, target))
-    waiting = [answer for answer in found if isinstance(answer, Deferred)]
-    if not waiting:
-        return [value for answer in found if not isinstance(answer, Deferred) for value in answer]
-    gathered = gatherResults(
-        [answer if isinstance(answer, Deferred) else _known(answer) for answer in found], consumeErrors=True
-    )
-    return gathered.addCallbacks(lambda lists: [value for values in lists for value in values], _first_error)
+    except RequestError as error:
+        return error
+    if isinstance(hops, Deferred):
+        return hops.addCallbacks(_at_hops, _error, callbackArgs=(target,))
+    return _at_hops(hops, target)
 
 
-def _first_error(failure: Failure) -> Contacts:
-    if isinstance(failure.value, FirstError):
-        failure.value.subFailure.raiseException()
-    failure.raiseException()
+def _error(failure: Failure) -> RequestError:
+    if not isinstance(failure.value, RequestError):
+        failure.raiseException()
+    return failure.value
 
 
-def _known(values: list[bytes]) -> "Deferred[list[bytes]]":
-    known: Deferred[list[bytes]] = Deferred()
-    known.callback(values)
-    return known
+async def _wait(found: "Sequence[_Found | Deferred[_Found]]") -> Contacts:
+    return _collect([await settled(answer) for answer in found])
 
 
-def _at_hops(hops: NextHops, target: Target) -> list[bytes]:
-    return [_contact(_at(target.uri, hop), target.q, len(hops)) for hop in hops]
+def _collect(found: Sequence[_Found]) -> Contacts:
+    places = [place for answer in found if not isinstance(answer, RequestError) for place in answer]
+    errors = [answer for answer in found if isinstance(answer, RequestError)]
+    if errors and not places:
+        raise max(errors, key=lambda error: error.status)
+    return [_contact(uri, q, len(places)) for uri, q in places]
+
+
+def _at_hops(hops: NextHops, target: Target) -> _Found:
+    return [(_at(target.uri, hop), target.q) for hop in hops]
 
 
 def _at(uri: Uri, hop: NextHop) -> bytes:

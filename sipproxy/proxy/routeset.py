@@ -39,6 +39,25 @@ def preprocess(request: Request, identity: Identity) -> Forwardable:
     return Forwardable(uri, draft.lines, draft.names, route)
 
 
+def names_us(request: Request, identity: Identity) -> bool:
+    """Tell whether the Request-URI is ours, and no Route of others leads elsewhere first.
+
+    @raise SipParseError: as for L{preprocess}
+    """
+    if "route" not in request.names:
+        return identity.is_ours(request.request_uri)
+    ready = preprocess(request, identity)
+    return ready.route is None and identity.is_ours(ready.uri)
+
+
+def is_ping(request: Request, identity: Identity) -> bool:
+    """Tell whether an OPTIONS is answered by us (11.2, 16.3 item 3).
+
+    @raise SipParseError: as for L{preprocess}
+    """
+    return request.max_forwards == 0 or (request.request_uri.user is None and names_us(request, identity))
+
+
 def _restore_request_uri(uri: Uri, draft: Draft, identity: Identity) -> Uri:
     """Undo what a strict router did: our Record-Route stands as Request-URI, the true one is the last Route."""
     if uri.user is not None or b"lr" not in uri.params or not identity.is_ours(uri):

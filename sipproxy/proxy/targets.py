@@ -104,7 +104,9 @@ class Location:
         return targets
 
     def _is_inside(self, target: Target) -> bool:
-        return self._identity.is_ours(target.uri) and not target.route and target.origin not in _SETTLED
+        # A tel: URI is a number at our domain.
+        is_ours = self._identity.is_ours(target.uri) or target.uri.scheme == b"tel"
+        return is_ours and not target.route and target.origin not in _SETTLED
 
     @inlineCallbacks
     def _translate_again(
@@ -114,6 +116,11 @@ class Location:
         for target in targets:
             if not self._is_inside(target):
                 found.append(target)
+                continue
+            try:
+                target.uri = resolvable(target.uri, self._identity)
+            except RequestError as error:
+                subject.trace.append(("translation", "mod_sip", f"{target.uri.raw.decode('latin-1')}: {error}"))
                 continue
             key = self._identity.aor_key(target.uri) or target.uri.raw
             if key in visited or rounds >= MAX_ROUNDS:
@@ -137,6 +144,7 @@ class Location:
                     deeper.diversions = target.diversions
             if not further:
                 target.uri = again.uri
+                target.origin = "request"  # a number that is routed, not the contact of a telephone
                 target.forwarding = again.forwarding
             found.extend((yield self._settle(again, further or (target,), visited, rounds + 1)))
         if not found:
