@@ -29,7 +29,7 @@ from sipproxy.control.metrics import Sources, make_registry
 from sipproxy.control.metrics_http import metrics_service
 from sipproxy.control.nams import nams_resource
 from sipproxy.control.numbers import NumberControl
-from sipproxy.control.registrations import Registrations
+from sipproxy.control.registrations import Configured, Registrations
 from sipproxy.control.reload import reload_resource
 from sipproxy.control.routes import RouteControl
 from sipproxy.control.status import Dependency, Status
@@ -83,7 +83,7 @@ def make_control(
         *accounting_resources(server.parts.accounting),
         *(() if server.parts.farm is None else farm_resources(server.parts.farm)),
         *([] if server.ipsec is None else [ipsec_resource(server.ipsec)]),
-        registrations_resource(settings, server.registry, core.generation.identity, reactor.seconds),
+        Registrations(server.registry, _registrations_of(server), reactor.seconds).resource(),
     )
     control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
     control.setServiceParent(server)
@@ -193,9 +193,27 @@ def _dependency(name: str, source: Any) -> Dependency:
     return Dependency(name, source.away_since, source.away_reason)
 
 
+def _registrations_of(server: Server) -> Callable[[], Configured]:
+    """Give what gives what is configured now; it is made anew only after a reload."""
+    known: tuple[object, Configured] | None = None
+
+    def configured() -> Configured:
+        nonlocal known
+        composition = server.composition
+        if known is None or known[0] is not composition:
+            known = composition, _configured(composition.settings, composition.generation.identity)
+        return known[1]
+
+    return configured
+
+
+def _configured(settings: Settings, identity: Identity) -> Configured:
+    return Configured(by_aor(settings[STATIC_REGISTRATION], identity.aor_key), identity.aor_key)
+
+
 def registrations_resource(
     settings: Settings, registry: Registry, identity: Identity, now: Callable[[], float]
 ) -> Resource:
-    """Give what the control socket tells and does about registrations."""
-    static = by_aor(settings[STATIC_REGISTRATION], identity.aor_key)
-    return Registrations(registry, static, identity.aor_key, now).resource()
+    """Give what is told and done about the registrations of one configuration."""
+    configured = _configured(settings, identity)
+    return Registrations(registry, lambda: configured, now).resource()

@@ -78,25 +78,30 @@ class IBindings(Protocol):
         """Replace the bindings of an address of record."""
 
 
+class Configured:
+    """What a configuration says of registrations.
+
+    @ivar static: the static bindings, by address of record
+    @ivar keys: their addresses of record in order
+    @ivar key_of: gives the canonical address of record of a URI, None for one that is not ours
+    """
+
+    def __init__(self, static: Mapping[bytes, Bindings], key_of: Callable[[Uri], bytes | None]) -> None:
+        self.static = static
+        self.keys = sorted(static)
+        self.key_of = key_of
+
+
 class Registrations:
     """The registrations of one server.
 
-    @param static: the static bindings of the configuration, by address of record
-    @param key_of: gives the canonical address of record of a URI, None for one that is not ours
+    @param configured: gives what the configuration that is in force says
     @param now: gives the time in seconds since 1970
     """
 
-    def __init__(
-        self,
-        registry: IBindings,
-        static: Mapping[bytes, Bindings],
-        key_of: Callable[[Uri], bytes | None],
-        now: Callable[[], float],
-    ) -> None:
+    def __init__(self, registry: IBindings, configured: Callable[[], Configured], now: Callable[[], float]) -> None:
         self._registry = registry
-        self._static = static
-        self._static_keys = sorted(static)
-        self._key_of = key_of
+        self._configured = configured
         self._now = now
 
     def resource(self) -> Resource:
@@ -152,10 +157,11 @@ class Registrations:
 
     def _with_static(self, rows: list[Row], after: bytes, limit: int) -> list[Row]:
         """Lay static bindings over a page, which then may end earlier."""
-        first = bisect_right(self._static_keys, after)
+        configured = self._configured()
+        first = bisect_right(configured.keys, after)
         merged = dict(rows)
-        for aor in self._static_keys[first : first + limit]:
-            merged[aor] = (*merged.get(aor, ()), *self._static[aor])
+        for aor in configured.keys[first : first + limit]:
+            merged[aor] = (*merged.get(aor, ()), *configured.static[aor])
         return sorted(merged.items())[:limit]
 
     def _items(self, aor: str, bindings: Bindings) -> list[Json]:
@@ -206,7 +212,7 @@ class Registrations:
         """
         if self._registry.away_since is not None:
             raise UnavailableError(b"Registry Unavailable")
-        static = self._static.get(key, ())
+        static = self._configured().static.get(key, ())
         if any(binding is None or _is_same(other, binding) for other in static):
             raise ControlError(409, f"{aor_text(key)} is static: it stands in the configuration")
         raise ControlError(404, f"{aor_text(key)} has no such registration")
@@ -220,7 +226,7 @@ class Registrations:
             entry = parse_static(words)
         except WrongValueError as wrong:
             raise ControlError(422, f"expected {wrong.expected}, got {quotation(words[wrong.index])}") from None
-        key = self._key_of(entry.uri)
+        key = self._configured().key_of(entry.uri)
         if key is None:
             raise ControlError(422, f"{quotation(words[0])} is at no domain of this server")
         return key, entry

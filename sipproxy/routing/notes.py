@@ -37,7 +37,7 @@ class Note:
 class AnswerNote:
     """An answer of the DNS: its records as in a zone file, and how old it was."""
 
-    __slots__ = ("age", "answer", "name", "record_type")
+    __slots__ = ("age", "count", "is_stale", "name", "record_type", "records")
 
     def __init__(self, name: str, record_type: int, answer: IAnswer, age: float) -> None:
         """
@@ -45,15 +45,17 @@ class AnswerNote:
         """
         self.name = name
         self.record_type = record_type
-        self.answer = answer
+        # Not the answer itself: a stranger may have made it large, and notes are kept with the calls.
+        self.records = answer.records[:_MOST_WRITTEN]
+        self.count = len(answer.records)
+        self.is_stale = answer.is_stale
         self.age = age
 
     def __str__(self) -> str:
-        records = self.answer.records
-        written = [record_text(record) for record in records[:_MOST_WRITTEN]]
-        if len(records) > _MOST_WRITTEN:
-            written.append(f"{len(records) - _MOST_WRITTEN} more")
-        stale = ", stale" if self.answer.is_stale else ""
+        written = [record_text(record) for record in self.records]
+        if self.count > _MOST_WRITTEN:
+            written.append(f"{self.count - _MOST_WRITTEN} more")
+        stale = ", stale" if self.is_stale else ""
         return f"{type_text(self.record_type)} {self.name}: {', '.join(written)} ({self.age:.0f} s old{stale})"
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipproxy.control import Api
-from sipproxy.control.registrations import Registrations
+from sipproxy.control.registrations import Configured, Registrations
 from sipproxy.databases.registry import LINGER, MemoryStore, Registry
 from sipproxy.proxy.identity import Identity
 from sipproxy.registrar.bindings import Binding, Bindings
@@ -35,7 +35,8 @@ class Registered:
         self.clock = Clock()
         self.registry = Registry(MemoryStore(), self.clock, lambda: NOW)
         self.registry.start()
-        self.api = Api([Registrations(self.registry, static, IDENTITY.aor_key, lambda: NOW).resource()])
+        self.configured = Configured(static, IDENTITY.aor_key)
+        self.api = Api([Registrations(self.registry, lambda: self.configured, lambda: NOW).resource()])
 
     def store(self, aor: bytes, *bindings: Binding) -> None:
         """Register."""

@@ -3,7 +3,7 @@
 from twisted.internet.defer import Deferred, fail
 
 from sipproxy.control import Api
-from sipproxy.control.registrations import Registrations
+from sipproxy.control.registrations import Configured, Registrations
 from sipproxy.databases.registry import MemoryStore, Registry, Row
 from sipproxy.errors import StoreError
 from sipproxy.registrar.bindings import NEVER, Binding
@@ -65,6 +65,11 @@ class ListTests(RegistrationsTestCase):
                 "next": None,
             },
         )
+
+    def test_other_configuration(self) -> None:
+        """After a reload the static ones are those of the new configuration."""
+        self.registered.configured = Configured({b"new@example.com": (Binding(b"sip:new@h"),)}, IDENTITY.aor_key)
+        self.assertEqual(self.listed(), [("new@example.com", "sip:new@h", "static")])
 
     def test_kinds(self) -> None:
         """Registered, permanent and static ones are listed in the order of their addresses of record."""
@@ -134,7 +139,8 @@ class ListTests(RegistrationsTestCase):
                 return fail(StoreError("disk error"))
 
         registry = Registry(Away(), self.clock, lambda: NOW)
-        self.api = Api([Registrations(registry, {}, IDENTITY.aor_key, lambda: NOW).resource()])
+        configured = Configured({}, IDENTITY.aor_key)
+        self.api = Api([Registrations(registry, lambda: configured, lambda: NOW).resource()])
         self.assertEqual(self.refused("GET", PATH), (503, "disk error"))
 
 
