@@ -19,7 +19,7 @@ PEERS_VENV := .venv-peers
 # Debian keeps daemons where the PATH of ordinary users does not lead.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help run test lint bench bench-large soak deb deb-test man clean peers bench-peers
+.PHONY: help run test lint bench bench-large soak deb deb-test docs man clean peers bench-peers
 .DELETE_ON_ERROR:
 
 help:
@@ -29,6 +29,7 @@ help:
 	@echo "make man          write man/sipd.conf.5 from the declarations of the directives"
 	@echo "make bench        measure the cost of a call beside Kamailio; also: make bench-large, make soak"
 	@echo "make deb          build a Debian package into dist/; make deb-test installs it into a clean root and makes a call"
+	@echo "make docs         write the documents as HTML into build/docs"
 	@echo "make clean        remove what make made; the server's own var/ stays"
 
 run: $(VENV)/run.stamp
@@ -52,6 +53,10 @@ bench-large: $(VENV)/test.stamp bench-peers
 
 soak: $(VENV)/test.stamp bench-peers
 	@$(BIN)/python bench/run.py soak
+
+docs: $(VENV)/test.stamp
+	@$(BIN)/python -m sphinx -W -q -b html docs build/docs
+	@$(BIN)/python docs/features.py
 
 deb:
 	@sh test/debian.sh debhelper dpkg-dev python3-venv

@@ -83,7 +83,7 @@ class Composition:
 
 def compose(settings: Settings, parts: Parts) -> Composition:
     """Make the generation that a configuration describes; nothing is opened yet."""
-    identity = identity_of(settings, parts.network)
+    identity = identity_of(settings, parts.network, parts.started)
     expansion = Expansion(settings[NUM_EXPAND], settings[INTERPRETATION])
     needs_access = settings[authen.AUTHENTICATION]
     if parts.watch is not None:
@@ -120,13 +120,17 @@ def _guarded(parts: Parts, access: IAccess) -> IAccess:
     return access if parts.watch is None else parts.watch.access(access)
 
 
-def identity_of(settings: Settings, network: INetwork) -> Identity:
-    """Tell who a configured server is."""
+def identity_of(settings: Settings, network: INetwork, started: Settings | None = None) -> Identity:
+    """Tell who a configured server is.
+
+    @param started: the configuration that its ports were opened by, where that is another
+    """
+    ports = started or settings
     return Identity(
         settings[PROXY_DOMAIN],
-        own_hosts(settings, network),
-        {place.port for place in settings[directives.LISTEN]},
-        settings[directives.ADVERTISED],
+        own_hosts(settings, network, ports[directives.LISTEN]),
+        {place.port for place in ports[directives.LISTEN]},
+        ports[directives.ADVERTISED],
     )
 
 

@@ -63,7 +63,9 @@ def make_control(
     core = server.sip.core
     resources = (
         version_resource(),
-        Status(server.sip, server.registry, server.logs, reactor.seconds(), _dependencies(server)).resource(),
+        Status(
+            server.sip, server.registry, server.logs, reactor.seconds(), _dependencies(server), partial(_asked, server)
+        ).resource(),
         calls_resource(core.table),
         transactions_resource(core.table),
         explain_resource(core),
@@ -173,10 +175,21 @@ def _dependencies(server: Server) -> list[Callable[[], Dependency]]:
     if parts.guard.radius is not None:
         away += [(state.name, state) for state in parts.guard.radius.servers]
     found: list[Callable[[], Dependency]] = [partial(_dependency, name, source) for name, source in away]
-    if server.composition.settings[DBUS] is not None:
-        found.append(partial(_bus_state, server))
     if parts.accounting is not None:
         found += [partial(_nth_state, parts.accounting, at) for at in range(len(parts.accounting.states))]
+    return found
+
+
+def _asked(server: Server) -> list[Dependency]:
+    """Tell the state of those whom translators and routers ask; after a reload they may be others."""
+    nams, gatekeepers = server.composition.nams, server.composition.gatekeepers
+    found = []
+    if gatekeepers is not None:
+        found += [_dependency(f"gatekeeper {each.name}", each) for each in gatekeepers.gatekeepers]
+    if nams is not None:
+        for state in nams.states:
+            is_away = state.state in ("away", "blocked")
+            found.append(Dependency(f"NAM {state.server}", state.since if is_away else None, state.reason))
     return found
 
 

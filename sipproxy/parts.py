@@ -64,6 +64,7 @@ class Guard(NamedTuple):
 class Parts:
     """What outlives a generation.
 
+    @ivar started: the configuration that the server was started with
     @ivar network: where ports come from
     @ivar resolver: addresses of hosts
     @ivar registry: bindings of addresses of record
@@ -77,6 +78,7 @@ class Parts:
     @ivar watch: counts what translators, routers and backends give; None where nobody asks for metrics
     """
 
+    started: Settings
     reactor: Any
     network: INetwork
     random: Random
@@ -112,6 +114,7 @@ def make_parts(
     route_table = _table("routing", routes.FORM, settings[ROUTING_DATABASE], reactor, sharing)
     numbers_table = _table("numbers", numbers.FORM, settings[NUMBERS_DATABASE], reactor, sharing)
     return Parts(
+        settings,
         reactor,
         network,
         random,

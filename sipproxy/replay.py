@@ -195,7 +195,7 @@ def _rows(place: Path | str, layout: Layout, reactor: Any) -> IRowStore:
 
 
 def _core(settings: Settings, parts: Parts) -> Core:
-    made = compose(settings, parts)
+    made = compose(settings, replace(parts, started=settings))
     place = settings[directives.LISTEN][0]
     port = _Nowhere((place.host or "0.0.0.0", place.port))
     points = Points([Point(port, None, parts.network.local_address)])

@@ -161,10 +161,13 @@ class SipService(Service):
         self._lock.release()
 
 
-def own_hosts(settings: Settings, network: INetwork) -> list[str]:
-    """Give every name and address that is this server."""
+def own_hosts(settings: Settings, network: INetwork, places: Sequence[Listen]) -> list[str]:
+    """Give every name and address that is this server.
+
+    @param places: where it listens
+    """
     found = [settings[directives.SERVER_NAME], *settings[directives.SERVER_ALIAS]]
-    for place in settings[directives.LISTEN]:
+    for place in places:
         found.extend([place.host] if place.host not in (None, "0.0.0.0", "::") else network.local_addresses())
     return [host for host in found if host]
 

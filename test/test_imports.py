@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "config": "errors",
     "directives": "config errors",
     "privileges": "config errors",
+    "convert": "config",
     "message": "errors",
     "registrar.bindings": "errors message",
     "logs": "config errors interfaces message",
@@ -40,7 +41,8 @@ MAY_IMPORT = {
     "farm": "config databases databases.sqlite errors registrar.bindings",
     "control": "accounting config databases errors farm interfaces ipsec logs message net proxy registrar.bindings"
     " routing server transaction translation.chain",
-    "cli": "app composition farm oversight replay config control databases directives errors logs modules net server",
+    "cli": "app composition config control convert databases directives errors farm logs modules net oversight"
+    " replay server",
     "simulation": "*",
     "nam_tap": "config errors simulation",
     "gatekeeper_tap": "config errors net simulation",

@@ -9,6 +9,7 @@ from sipproxy.cli.accounting import accounting
 from sipproxy.cli.calls import calls
 from sipproxy.cli.check import check
 from sipproxy.cli.completion import completion
+from sipproxy.cli.convert import convert
 from sipproxy.cli.drain import drain
 from sipproxy.cli.explain import explain
 from sipproxy.cli.failure import PROGRAM
@@ -49,6 +50,7 @@ COMMANDS: tuple[click.Command, ...] = (
     transactions,
     loglevel,
     check,
+    convert,
     version,
     completion,
 )

@@ -55,6 +55,7 @@ class Status:
     """The state of one server.
 
     @param started: when it began, seconds since 1970
+    @param asked: gives the states of those whom the configuration in force asks
     @param dependencies: each gives the state of one thing that the server needs
     """
 
@@ -65,12 +66,14 @@ class Status:
         logs: Logs,
         started: float,
         dependencies: Iterable[Callable[[], Dependency]] = (),
+        asked: Callable[[], Iterable[Dependency]] = tuple,
     ) -> None:
         self._sip = sip
         self._registry = registry
         self._logs = logs
         self._started = started
         self._dependencies = (self._registry_state, *dependencies)
+        self._asked = asked
 
     def resource(self) -> Resource:
         """Give the resource."""
@@ -79,7 +82,7 @@ class Status:
     def show(self, _: Arguments) -> Json:
         """Tell how the server is."""
         core = self._sip.core
-        dependencies = [state() for state in self._dependencies]
+        dependencies = [*(state() for state in self._dependencies), *self._asked()]
         problems = list(self._logs.problems)
         return {
             "version": __version__,

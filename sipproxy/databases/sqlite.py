@@ -142,8 +142,10 @@ def _migrate(connection: sqlite3.Connection, schema: Schema, path: Path) -> None
 
     @raise StoreError: it is not one of ours, or of a later release
     """
-    if not schema.pending(_version(connection, schema, path)):
-        return
+    with connection:
+        connection.execute("BEGIN")  # what is read of the file belongs together
+        if not schema.pending(_version(connection, schema, path)):
+            return
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         # Once more: another process, or another connection of ours, may have been quicker.

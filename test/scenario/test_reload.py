@@ -107,3 +107,13 @@ class ReloadTests(ScenarioTestCase):
         self.assertEqual((seen.calls, seen.differences, self.server.generation), (2, 2, 1))
         self.assertEqual(seen.told[0][2:], ("sip:bob@10.0.0.2 at 10.0.0.2:5060", "sip:bob@10.0.0.3 at 10.0.0.3:5060"))
         self.assertEqual(len(self.simulation.network.transcript), sent)
+
+    def test_other_port(self) -> None:
+        """Another Listen waits for the next start; until then we are who we were."""
+        first = self.callee(0)
+        settings = self.settings(Listen=f"{PROXY}:15060", StaticRegistration="bob@example.com sip:bob@10.0.0.2")
+        self.assertEqual(self.server.changes(settings)[1], ["Listen"])
+        self.server.reload(settings)
+        call = self.alices.invite(b"sip:bob@192.0.2.1:5060")
+        self.simulation.run_until(lambda: call.is_over)
+        self.assertEqual((call.final, len(first.calls)), (200, 1))
