@@ -48,10 +48,12 @@ from sipproxy.preview import Preview, preview
 from sipproxy.proxy.core import Core
 from sipproxy.proxy.history import CallHistory
 from sipproxy.proxy.points import Points
+from sipproxy.routing import IRouter
 from sipproxy.routing.gateways import HOLD_DOWN, PROBE_INTERVAL
 from sipproxy.server import SipService, make_folders
 from sipproxy.services import DatabaseService, LogService, RadiusService
 from sipproxy.transaction import TimerWheel
+from sipproxy.translation import ITranslator
 
 if TYPE_CHECKING:
     from sipproxy.control.dbus import DBusService
@@ -306,6 +308,8 @@ def make_service(
     call_observers: Sequence[ICallObserver] = (),
     resolver: IResolver | None = None,
     subscribers: ISubscribers | None = None,
+    translators: Sequence[ITranslator] = (),
+    routers: Sequence[IRouter] = (),
 ) -> Server:
     """Make the server that a configuration describes.
 
@@ -319,6 +323,8 @@ def make_service(
     @param call_observers: further observers of calls
     @param subscribers: the subscriber database, by default the configured one
     @param resolver: addresses of hosts, by default from the hosts file and the DNS
+    @param translators: translators of one's own, asked before the configured ones
+    @param routers: routers of one's own for our own host, asked before the configured ones
     @raise sipproxy.errors.ListenError: a folder cannot be created
     """
     if reactor is None:
@@ -327,7 +333,9 @@ def make_service(
         network = UdpNetwork(reactor, settings[directives.RECEIVE_BUFFER], settings[directives.DSCP])
     make_folders(settings, paths_of(settings))
     logs = open_logs(settings, reactor, settings[directives.SERVER_NAME])
-    parts = make_parts(settings, reactor, network, random or PooledSystemRandom(), resolver, subscribers)
+    parts = make_parts(
+        settings, reactor, network, random or PooledSystemRandom(), resolver, subscribers, translators, routers
+    )
     counts = None if parts.watch is None else Counts(RequestTally(), Lateness(reactor))
     hep = _hep(settings, reactor, network, parts.resolver) if settings[watch.HEP_SERVER] else None
     made = compose(settings, parts)

@@ -173,7 +173,7 @@ def _routing(settings: Settings, parts: Parts, identity: Identity, gatekeepers: 
 
     locator = Locator(parts.resolver, parts.reactor.seconds, chance)
     dns = DnsRouter(locator, settings[SRV_ROUTING])
-    own: list[IRouter] = []
+    own: list[IRouter] = [*parts.routers]
     foreign: list[IRouter] = []
     if settings[STATIC_ROUTING]:
         routes = Routes(static_routes(settings), parts.routes)
@@ -218,7 +218,7 @@ def _keys_of(identity: Identity) -> Callable[[Uri], tuple[str, ...]]:
 
 def _translators(settings: Settings, parts: Parts, identity: Identity) -> tuple[list[ITranslator], list[IService]]:
     """Give the translators in their order, and what they keep open; a module that is off is not among them."""
-    found: list[ITranslator] = []
+    found: list[ITranslator] = [*parts.translators]
     clients: list[IService] = []
     forwarding = ForwardPolicy.of(settings)
     if forwarding.is_used:

@@ -1,6 +1,6 @@
 """What outlives a generation of the configuration: databases, the health of gateways, what authentication remembers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,9 @@ from sipproxy.net import ldap_settings
 from sipproxy.net.radius import RadiusClient
 from sipproxy.net.radius_settings import ADD_DOMAIN, NAS_IP_ADDRESS, RADIUS_SERVER, configured_client
 from sipproxy.net.settings import configured_resolver
+from sipproxy.routing import IRouter
 from sipproxy.routing.gateways import HOLD_DOWN, PROBE_INTERVAL, Gateways
+from sipproxy.translation import ITranslator
 from sipproxy.wire.radius import nas_attributes
 
 
@@ -75,6 +77,8 @@ class Parts:
     @ivar guard: what authentication remembers
     @ivar accounting: keeps records of calls; None where Accounting is Off
     @ivar farm: this member of it; None where Farm is Off
+    @ivar translators: those of who embeds the server, asked before our own
+    @ivar routers: likewise, for numbers and names at our own host
     @ivar watch: counts what translators, routers and backends give; None where nobody asks for metrics
     """
 
@@ -91,6 +95,8 @@ class Parts:
     guard: Guard
     accounting: AccountingService | None
     farm: Farm | None
+    translators: tuple[ITranslator, ...]
+    routers: tuple[IRouter, ...]
     watch: Watch | None
 
 
@@ -101,11 +107,15 @@ def make_parts(
     random: Random,
     resolver: IResolver | None = None,
     subscribers: ISubscribers | None = None,
+    translators: Sequence[ITranslator] = (),
+    routers: Sequence[IRouter] = (),
 ) -> Parts:
     """Make the parts of a server; nothing is opened before it is started.
 
     @param resolver: by default the configured one
     @param subscribers: by default the configured ones
+    @param translators: further ones
+    @param routers: further ones
     """
     resolver = resolver or configured_resolver(settings, reactor)
     guard = _guard(settings, reactor, network, resolver, random)
@@ -127,6 +137,8 @@ def make_parts(
         guard,
         _accounting(settings, reactor, network, guard.radius) if settings[acct.ACCOUNTING] else None,
         None if sharing is None else _farm(sharing, registry, {"routing": route_table, "numbers": numbers_table}),
+        tuple(translators),
+        tuple(routers),
         Watch(reactor.seconds) if settings[METRICS_LISTEN] else None,
     )
 
