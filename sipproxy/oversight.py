@@ -181,9 +181,9 @@ def _dependencies(server: Server) -> list[Callable[[], Dependency]]:
 
 
 def _asked(server: Server) -> list[Dependency]:
-    """Tell the state of those whom translators and routers ask; after a reload they may be others."""
+    """Tell the state of the bus, and of those whom translators and routers ask; after a reload they may be others."""
     nams, gatekeepers = server.composition.nams, server.composition.gatekeepers
-    found = []
+    found = [] if server.bus is None else [_dependency("D-Bus", server.bus)]
     if gatekeepers is not None:
         found += [_dependency(f"gatekeeper {each.name}", each) for each in gatekeepers.gatekeepers]
     if nams is not None:
@@ -195,11 +195,6 @@ def _asked(server: Server) -> list[Dependency]:
 
 def _nth_state(accounting: AccountingService, at: int) -> Dependency:
     return Dependency(*accounting.states[at])
-
-
-def _bus_state(server: Server) -> Dependency:
-    # Whoever embeds the server may want no bus.
-    return Dependency("D-Bus", None, "") if server.bus is None else _dependency("D-Bus", server.bus)
 
 
 def _dependency(name: str, source: Any) -> Dependency:
