@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
 from typing import IO, TypeVar
@@ -138,7 +139,9 @@ class Process:
                 stdin=stdin,
                 stdout=output if stdout is None else stdout,
                 stderr=output,
+                start_new_session=True,
             )
+        self._stopped = False
         test.addCleanup(self.stop)
 
     @property
@@ -181,7 +184,7 @@ class Process:
         return self._process.wait(timeout)
 
     def stop(self) -> None:
-        """End it, in earnest where it does not listen."""
+        """End it, in earnest where it does not listen, and what it has started with it."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -189,6 +192,11 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        if not self._stopped:  # once: the number may be another's later
+            # Kamailio leaves its workers behind where it is told to end while it starts.
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._stopped = True
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
