@@ -24,7 +24,7 @@ from sipproxy.proxy.history import CallHistory
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import Point, Points, sent_by
 from sipproxy.proxy.redirect import Contacts, contacts, split_by_action, status_of
-from sipproxy.proxy.routeset import is_ping, names_us
+from sipproxy.proxy.routeset import check_method, is_ping, names_us
 from sipproxy.proxy.validate import validate
 from sipproxy.routing import NextHop
 from sipproxy.transaction import ClientTransaction, TimerWheel, TransactionTable
@@ -146,10 +146,10 @@ class Core:
         tag = request.to.tag
         if len(tag) == TAG_SIZE and tag == self.stateless_tag(request):
             return
-        self._forward_stateless(request, source, point, _nothing)
+        self._forward_stateless(request, source, point, _nothing, _dropped)
 
     def cancel_received(self, request: Request, source: Address, point: Point) -> None:
-        """Forward a CANCEL that we know no transaction for (16.10); the observers are told of it.
+        """Forward a CANCEL that we know no transaction for (16.10), or refuse it; the observers are told of it.
 
         @raise sipproxy.errors.SipParseError: it is not proper
         """
@@ -160,15 +160,20 @@ class Core:
             outcome.duration = self.now() - outcome.started
             self.tell(outcome)
 
+        def refused(error: RequestError) -> None:
+            # 9.2: whatever is in the way, there is nothing to cancel; only what cannot be read is another matter.
+            outcome.status = error.status if isinstance(error, SipParseError) else 481
+            response = make_response(request, outcome.status, to_tag=self.stateless_tag(request))
+            self.send_stateless(request, source, point, response)
+            outcome.size = len(response)
+            self.tell(outcome)
+
+        validate(request)
         policy = self.generation.policy
         if policy.redirects and not policy.caller_preferences:
-            validate(request)
-            response = make_response(request, 481, to_tag=self.stateless_tag(request))
-            self.send_stateless(request, source, point, response)
-            outcome.status, outcome.size = 481, len(response)
-            self.tell(outcome)
+            refused(RequestError(481))
         else:
-            self._forward_stateless(request, source, point, sent)
+            self._forward_stateless(request, source, point, sent, refused)
 
     def cancel_answered(self, cancel: Request, source: Address, point: Point) -> None:
         """Tell the observers of a CANCEL: a request of its own; one that lacks what they read they are spared."""
@@ -300,22 +305,36 @@ class Core:
         if gone is not None:
             gone.addErrback(self._failed, exchange)
 
-    def _forward_stateless(self, request: Request, source: Address, point: Point, sent: stateless.Sent) -> None:
-        """Forward what has no transaction and gets no answer of ours: it is forwarded or dropped."""
+    def _forward_stateless(
+        self,
+        request: Request,
+        source: Address,
+        point: Point,
+        sent: stateless.Sent,
+        refused: Callable[[RequestError], None],
+    ) -> None:
+        """Forward what has no transaction; what cannot be forwarded is an ACK to drop, or a CANCEL to refuse (9.2)."""
+
+        def failed(failure: Failure) -> None:
+            if isinstance(failure.value, RequestError):
+                refused(failure.value)
+            else:
+                log.failure("fault in a request without a transaction", failure)
+
         try:
             validate(request)
             if request.max_forwards == 0:
-                return
+                raise RequestError(483)
             journey = Journey(self.generation, request, source, self.now(), stateful=False)
             targets = journey.targets()
             if isinstance(targets, AT_HAND):
                 gone = self._forward_chosen(targets, journey, request, source, point, sent)
                 if gone is not None:
-                    gone.addErrback(_dropped)
+                    gone.addErrback(failed)
             else:
-                targets.addCallback(self._forward_chosen, journey, request, source, point, sent).addErrback(_dropped)
+                targets.addCallback(self._forward_chosen, journey, request, source, point, sent).addErrback(failed)
         except RequestError as error:
-            log.debug("{method} dropped: {error}", method=request.method.decode("ascii"), error=error)
+            refused(error)
 
     def _forward_chosen(
         self, targets: Targets, journey: Journey, request: Request, source: Address, point: Point, sent: stateless.Sent
@@ -418,6 +437,5 @@ def _nothing(hop: NextHop) -> None:
     """Nobody is told of a forwarded ACK."""
 
 
-def _dropped(failure: Failure) -> None:
-    if not isinstance(failure.value, RequestError):
-        log.failure("fault in a request without a transaction", failure)
+def _dropped(error: RequestError) -> None:
+    log.debug("ACK dropped: {error}", error=error)

@@ -18,6 +18,22 @@ from sipproxy.transaction.via import matching_key, response_destination, server_
 
 P = TypeVar("P", bound=Sender)
 
+# A CANCEL does not say the method of its request; these are the registered ones.
+_CANCELLABLE = (
+    b"INVITE",
+    b"BYE",
+    b"INFO",
+    b"MESSAGE",
+    b"NOTIFY",
+    b"OPTIONS",
+    b"PRACK",
+    b"PUBLISH",
+    b"REFER",
+    b"REGISTER",
+    b"SUBSCRIBE",
+    b"UPDATE",
+)
+
 
 class TransactionTable(Generic[P]):
     """All live transactions of one server.
@@ -89,16 +105,24 @@ class TransactionTable(Generic[P]):
             self.retransmissions += 1
             again.receive_again()
             return
-        invite = self._servers.get(matching_key(request, b"INVITE"))
-        if invite is None:
+        original = self._cancelled_by(request)
+        if original is None:
             self.user.cancel_received(request, source, point)
             return
-        # 9.2: answered at once, whatever becomes of the INVITE, with the To tag of its responses.
+        # 9.2: answered at once, whatever becomes of the request, with the To tag of its responses.
         transaction = self._add_server(request, source, point, None)
-        transaction.respond(200, make_response(request, 200, to_tag=invite.to_tag))
+        transaction.respond(200, make_response(request, 200, to_tag=original.to_tag))
         self.user.cancel_answered(request, source, point)
-        if invite.user is not None:
-            invite.user.cancelled(invite, request)
+        if original.user is not None:
+            original.user.cancelled(original, request)
+
+    def _cancelled_by(self, cancel: Request) -> ServerTransaction | None:
+        """Find what a CANCEL is for; 9.2 answers it 200 for any method, though only an INVITE is ended by it."""
+        for method in _CANCELLABLE:
+            original = self._servers.get(matching_key(cancel, method))
+            if original is not None:
+                return original
+        return None
 
     def receive_response(self, response: Response, source: Address, point: P) -> None:
         """Take a response from the network.

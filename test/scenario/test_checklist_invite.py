@@ -144,6 +144,23 @@ class InviteTests(WireTestCase):
         self.assertEqual((self.forwarded.method, len(self.forwarded.values("via"))), (b"CANCEL", 2))
         self.assertEqual((self.caller.statuses(), len(self.server.sip.core.table)), ([], 0))
 
+    def test_row_29_nobody(self) -> None:
+        """A CANCEL that matches nothing and can be forwarded to nobody is answered 481 (9.2)."""
+        self.open()
+        for uri in (b"sip:nobody@example.com", b"sip:example.com", b"foo:bar"):
+            self.ask(b"CANCEL", uri=uri, **{**CANCEL, "branch": b"z9hG4bK-" + uri})
+            self.assertEqual((self.response.status, self.response.cseq), (481, (1, b"CANCEL")))
+        self.assertEqual(self.called.requests(), [])
+
+    def test_row_29_other_methods(self) -> None:
+        """A CANCEL for another request than an INVITE is answered, and has no effect (9.1, 9.2)."""
+        self.open()
+        self.ask(b"MESSAGE", **{**INVITE, "cseq": b"1 MESSAGE"})
+        self.ask(b"CANCEL", **CANCEL)
+        self.assertEqual((self.caller.statuses(b"CANCEL"), len(self.called.requests())), ([200], 1))
+        self.answer(200)
+        self.assertEqual(self.caller.statuses(b"MESSAGE"), [200])
+
     def test_row_30_timer_c(self) -> None:
         """Over three minutes, reset by 101 to 199; then CANCEL."""
         self.open()

@@ -56,6 +56,14 @@ class RequestMatchingTests(SynchronousTestCase):
         self.assertEqual((self.layer.wire.starts(), self.layer.told.heard), (["200", "200"], ["cancelled"]))
         self.assertIn(b";tag=" + self.server.to_tag, self.layer.wire.sent[0])
 
+    def test_cancel_of_another_method(self) -> None:
+        """9.2: a CANCEL is answered 200 whatever the method is that it belongs to."""
+        layer = self.layer
+        server = layer.server("MESSAGE", branch="z9hG4bKm")
+        self.receive(request("CANCEL", branch="z9hG4bKm"))
+        self.assertEqual((layer.wire.starts(), layer.told.heard), (["200"], ["cancelled"]))
+        self.assertIn(b";tag=" + server.to_tag, layer.wire.sent[0])
+
     def test_unknown_cancel(self) -> None:
         """16.10: a CANCEL of nothing goes to the core."""
         self.receive(request("CANCEL", branch="z9hG4bKb"))
