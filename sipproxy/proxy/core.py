@@ -35,7 +35,6 @@ log = Logger(namespace="mod_sip")
 
 TAG_SIZE = 16  # characters of a To tag of ours
 
-_ALLOW = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"
 _OPTIONS_HEADERS = (
     b"Accept: */*",
     b"Accept-Encoding: identity",
@@ -225,19 +224,19 @@ class Core:
             self._dispatch(exchange)
 
     def _dispatch(self, exchange: Exchange) -> None:
-        request = exchange.request
+        request, generation = exchange.request, exchange.generation
         if self.draining and request.method == b"INVITE" and not request.to.tag:
             raise UnavailableError(b"Shutting Down", retry_after=60)
-        if request.method == b"OPTIONS" and is_ping(request, exchange.generation.identity):
-            allow = _ALLOW if exchange.generation.registrar is None else _ALLOW + b", REGISTER"
-            exchange.reply(200, headers=(allow, *_OPTIONS_HEADERS))  # 11.2; 16.3 item 3
+        if request.method == b"OPTIONS" and is_ping(request, generation.identity):
+            exchange.reply(200, headers=(generation.allow, *_OPTIONS_HEADERS))  # 11.2; 16.3 item 3
         else:
+            check_method(request, generation.identity, generation.allow)
             self._find_targets(exchange)
 
     def _register(self, exchange: Exchange) -> None:
         registrar = exchange.generation.registrar
         if registrar is None:
-            raise RequestError(405, headers=(_ALLOW,))
+            raise RequestError(405, headers=(exchange.generation.allow,))
         reply = registrar.register(exchange.request)
         if isinstance(reply, Deferred):
             reply.addCallback(self._registered, exchange).addErrback(self._failed, exchange)

@@ -21,7 +21,7 @@ from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.loops import stateless_branch
 from sipproxy.proxy.points import Point, sent_by
 from sipproxy.proxy.redirect import contacts, split_by_action, status_of
-from sipproxy.proxy.routeset import is_ping, names_us
+from sipproxy.proxy.routeset import check_method, is_ping, names_us
 from sipproxy.proxy.settings import Policy
 from sipproxy.proxy.stateless import choose
 from sipproxy.proxy.validate import validate
@@ -88,6 +88,7 @@ async def _explain(
         if request.method == b"OPTIONS" and is_ping(request, generation.identity):
             explained.status = 200
             return explained
+        check_method(request, generation.identity, generation.allow)
         if request.max_forwards == 0:
             raise RequestError(483)
         journey = Journey(generation, request, source, core.now(), generation.policy.stateful)

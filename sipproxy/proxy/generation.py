@@ -60,3 +60,9 @@ class Generation:
     access: IAccess | None
     exemption: Exemption | None
     gateways: IGateways
+
+    @property
+    def allow(self) -> bytes:
+        """The Allow line of what we answer ourselves (RFC 3261 20.5)."""
+        line = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"
+        return line if self.registrar is None else line + b", REGISTER"

@@ -1,8 +1,10 @@
 """Route information preprocessing, and what a request looks like behind it (RFC 3261 16.4)."""
 
-from sipproxy.errors import SipParseError
+from sipproxy.errors import RequestError, SipParseError
 from sipproxy.message import Draft, NameAddr, Request, Uri, parse_name_addr, parse_uri
 from sipproxy.proxy.identity import Identity
+
+_KNOWN = (b"INVITE", b"ACK", b"CANCEL", b"BYE", b"OPTIONS", b"REGISTER")
 
 
 class Forwardable:
@@ -55,7 +57,22 @@ def is_ping(request: Request, identity: Identity) -> bool:
 
     @raise SipParseError: as for L{preprocess}
     """
-    return request.max_forwards == 0 or (request.request_uri.user is None and names_us(request, identity))
+    return request.max_forwards == 0 or _is_for_us(request, identity)
+
+
+def check_method(request: Request, identity: Identity, allow: bytes) -> None:
+    """Refuse what is for us, not for a user of ours, and is no method that we know (8.2.1).
+
+    @param allow: the Allow line of the refusal
+    @raise RequestError: 405
+    @raise SipParseError: as for L{preprocess}
+    """
+    if request.method not in _KNOWN and _is_for_us(request, identity):
+        raise RequestError(405, headers=(allow,))
+
+
+def _is_for_us(request: Request, identity: Identity) -> bool:
+    return request.request_uri.user is None and names_us(request, identity)
 
 
 def _restore_request_uri(uri: Uri, draft: Draft, identity: Identity) -> Uri:

@@ -49,6 +49,15 @@ class MessageTests(WireTestCase):
         self.ask(b"REGISTER", uri=b"sip:10.0.0.2")
         self.assertEqual(self.forwarded.method, b"REGISTER")
 
+    def test_row_07_ourselves(self) -> None:
+        """A method that we do not know, for us and no user of ours: 405 (8.2.1)."""
+        self.open()
+        self.ask(b"FOO", uri=b"sip:example.com")
+        self.assertEqual(self.response.status, 405)
+        self.assertEqual(self.response.required("allow"), b"INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER")
+        self.ask(b"FOO", uri=b"sip:nobody@example.com")
+        self.assertEqual(self.response.status, 404)
+
     def test_row_09_telephone_numbers(self) -> None:
         """Visual separators and escapes are no difference; phone-context completes a local number (RFC 3966)."""
         self.begin()
