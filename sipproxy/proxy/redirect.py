@@ -84,7 +84,8 @@ def _collect(found: Sequence[_Found]) -> Contacts:
 
 
 def _at_hops(hops: NextHops, target: Target) -> _Found:
-    return [(_at(target.uri, hop), target.q) for hop in hops]
+    # 20.10: q is all that tells a caller in which order alternates are to be tried.
+    return [(_at(target.uri, hop), max(target.q - 0.001 * place, 0.0)) for place, hop in enumerate(hops)]
 
 
 def _at(uri: Uri, hop: NextHop) -> bytes:

@@ -71,6 +71,17 @@ class StaticTests(RoutingTestCase):
         self.simulation.run(1)
         self.assertEqual((call.final, call.responses[-1].values("contact")), (302, [b"<sip:95551234@10.0.1.1:5060>"]))
 
+    def test_redirect_to_alternates(self) -> None:
+        """A redirect server tells by q in which order the next hops are to be tried."""
+        number = "14085551234"
+        self.start(self.e164(number, "10.0.1.1", priority=2), self.e164(number, "10.0.1.2"), SIPServerMode="Redirect")
+        call = self.caller.invite(b"sip:14085551234@example.com")
+        self.simulation.run(1)
+        self.assertEqual(
+            (call.final, call.responses[-1].values("contact")),
+            (300, [b"<sip:14085551234@10.0.1.2:5060>;q=1", b"<sip:14085551234@10.0.1.1:5060>;q=0.999"]),
+        )
+
     def test_weights(self) -> None:
         """Routes of one priority share the calls by weight; one of weight 0 is for when the others fail."""
         self.start(
