@@ -20,7 +20,7 @@ SDP = (
     b"v=0\r\no=user1 53655765 2353687637 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
     b"m=audio 8000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
 )
-_CONTENT = b"Content-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%b" % (len(SDP), SDP)
+_CONTENT = b"Content-Type: application/sdp\r\nContent-Length:   %d\r\n\r\n%b" % (len(SDP), SDP)
 _NOTHING = b"Content-Length: 0\r\n\r\n"
 _ECHOED = (b"via:", b"from:", b"to:", b"call-id:", b"cseq:")
 
@@ -67,11 +67,13 @@ def register_request(number: int) -> bytes:
 
 
 def reply(received: bytes, status: bytes, content: bytes = _NOTHING) -> bytes:
-    """Write the callee's response to a request as it came."""
+    """Write the callee's response to a request as it came: as sipp does, with all Via values in one line."""
     lines = [line for line in received.split(b"\r\n") if line.lower().startswith(_ECHOED)]
-    tagged = [line + b";tag=uas1" if line.startswith(b"To:") and b";tag=" not in line else line for line in lines]
+    vias = b", ".join([line.partition(b": ")[2] for line in lines if line.startswith(b"Via:")])
+    others = [line for line in lines if not line.startswith(b"Via:")]
+    tagged = [line + b";tag=uas1" if line.startswith(b"To:") and b";tag=" not in line else line for line in others]
     contact = b"Contact: <sip:127.0.0.1:5090;transport=UDP>\r\n"
-    return b"SIP/2.0 %b\r\n%b\r\n%b%b" % (status, b"\r\n".join(tagged), contact, content)
+    return b"SIP/2.0 %b\r\nVia: %b\r\n%b\r\n%b%b" % (status, vias, b"\r\n".join(tagged), contact, content)
 
 
 def of_kind(sent: Iterable[Datagram], start: bytes, destination: Address, count: int) -> list[bytes]:

@@ -23,20 +23,30 @@ _odd_line = re.compile(rb"\r\n(?!" + TOKEN + rb"[ \t]*:|[ \t])").search
 class RelayedResponse(Response):
     """A response whose head is not split into lines yet."""
 
-    __slots__ = ("_branch", "_cut", "_is_to_cancel", "_next_via", "_raw")
+    __slots__ = ("_branch", "_cut", "_is_to_cancel", "_next_via", "_raw", "_top")
 
     def __init__(
-        self, raw: bytes, status: int, cut: tuple[int, int], branch: bytes, next_via: bytes, is_to_cancel: bool
+        self,
+        raw: bytes,
+        status: int,
+        cut: tuple[int, int],
+        top: bytes,
+        branch: bytes,
+        next_via: bytes,
+        is_to_cancel: bool,
     ) -> None:
         """
-        @param cut: where the line of the topmost Via begins and ends in C{raw}, its line end included
-        @param branch: the branch of that Via, in lower case
+        @param cut: where that begins and ends in C{raw} which goes with the topmost Via: its line, or its value and
+            the comma behind it
+        @param top: the topmost Via value
+        @param branch: the branch of it, in lower case
         @param next_via: the Via value behind it
         """
         # The slots of Response stay empty until somebody asks: see __getattr__.
         self._raw = raw
         self.status = status
         self._cut = cut
+        self._top = top
         self._branch = branch
         self._next_via = next_via
         self._is_to_cancel = is_to_cancel
@@ -61,8 +71,7 @@ class RelayedResponse(Response):
     @property
     def via(self) -> Via:
         """The topmost Via."""
-        begin, end = self._cut
-        return parse_via(self._raw[begin + _VIA_SIZE : end - 2])
+        return parse_via(self._top)
 
     def next_via(self) -> bytes:
         """Give the Via value behind the topmost one."""
@@ -82,8 +91,8 @@ _SLOTS = frozenset(("_call_id", "_cseq", "_from", "_to", "_via", "body", "lines"
 
 
 def read_response(data: bytes, limits: Limits = DEFAULT_LIMITS) -> RelayedResponse | None:
-    """Read a response of the usual shape: a Via each in the second and third line, the branch of the first a plain
-    one, Content-Length right.
+    """Read a response of the usual shape: two Via values in the second line or in the second and the third, the branch
+    of the first a plain one, Content-Length right.
 
     @return: None where it has another shape, or is no response at all
     """
@@ -94,19 +103,29 @@ def read_response(data: bytes, limits: Limits = DEFAULT_LIMITS) -> RelayedRespon
         return None
     first = data.find(b"\r\n") + 2
     second = data.find(b"\r\n", first) + 2
-    third = data.find(b"\r\n", second) + 2
-    if end < 0 or third > end or not (data.startswith(_VIA, first) and data.startswith(_VIA, second)):
+    if end < 0 or second > end or not data.startswith(_VIA, first) or data[second] in b" \t":
         return None
     # Whatever is behind it: what is read of the Vias cannot fail any more once a transaction has taken the response.
-    following = data[second + _VIA_SIZE : third - 2].strip()
-    if not following or b"," in following or data[third] in b" \t":
+    line = data[first + _VIA_SIZE : second - 2]
+    if b'"' in line or b"<" in line:
         return None
+    top, comma, following = line.partition(b",")
+    if comma:
+        cut = (first + _VIA_SIZE, second - 2 - len(following.lstrip()))
+        following = following.partition(b",")[0].strip()
+    else:
+        third = data.find(b"\r\n", second) + 2
+        if third > end or not data.startswith(_VIA, second) or data[third] in b" \t":
+            return None
+        cut = (first, second)
+        following = data[second + _VIA_SIZE : third - 2].strip()
+        if b"," in following:
+            return None
     status = data[8:11]
     if not (status.isdigit() and b"100" <= status <= b"699" and data[11] in b" \r"):
         return None
-    top = data[first : second - 2]
     branch = top.partition(_BRANCH)[2].partition(b";")[0]
-    if not branch or b"," in top or b'"' in top or b" " in branch:
+    if not branch or not following or b" " in branch:
         return None
     sequence, _, method = _value(data, b"\r\nCSeq: ", end).partition(b" ")
     length = _value(data, b"\r\nContent-Length:", end).strip()
@@ -118,7 +137,7 @@ def read_response(data: bytes, limits: Limits = DEFAULT_LIMITS) -> RelayedRespon
     # So that reading the rest, if somebody asks for it, cannot fail.
     if _odd_line(data, 0, end):
         return None
-    return RelayedResponse(data, int(status), (first, second), branch.lower(), following, method == b"CANCEL")
+    return RelayedResponse(data, int(status), cut, top, branch.lower(), following, method == b"CANCEL")
 
 
 def _value(data: bytes, name: bytes, end: int) -> bytes:

@@ -31,6 +31,14 @@ class RelayedResponseTests(SynchronousTestCase):
         self.assertEqual(response.next_via(), b"SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK2")
         self.assertEqual(response.without_top_via().split(b"\r\n")[1], b"Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK2")
 
+    def test_one_line(self) -> None:
+        """Via values in one line, as sipp writes them, are the usual shape too; only the first one goes."""
+        response = read_response(USUAL.replace(b";received=127.0.0.1\r\nVia: ", b", "))
+        assert response is not None
+        self.assertEqual((response.transaction(), response.via.port), ((b"z9hg4bk1.ab", False), 5060))
+        self.assertEqual(response.next_via(), b"SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK2")
+        self.assertEqual(response.without_top_via().split(b"\r\n")[1], b"Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK2")
+
     def test_the_rest_on_demand(self) -> None:
         """Whoever asks for more gets what the whole message has."""
         response = read_response(USUAL)
@@ -52,7 +60,9 @@ class RelayedResponseTests(SynchronousTestCase):
             USUAL.replace(b"Content-Length: 4", b"Content-Length: 5"),
             USUAL.replace(b"Content-Length: 4", b"Content-Length: 3"),
             USUAL.replace(b"SIP/2.0 200", b"SIP/2.0 700"),
-            USUAL.replace(b";received", b", SIP/2.0/UDP a;received"),
+            USUAL.replace(b";received=127.0.0.1", b","),
+            USUAL.replace(b";received", b';x="1,2";received'),
+            USUAL.replace(b";received=127.0.0.1", b",\r\n SIP/2.0/UDP a"),
             USUAL.replace(b"Call-ID: x", b"Call-ID: x\nInjected: y"),
             USUAL.replace(b"CSeq: ", b"X: "),
             b"INVITE" + USUAL[7:],
