@@ -230,6 +230,10 @@ class Response(Message):
         self.status = status
         self.reason = reason
 
+    def whole(self) -> "Response":
+        """Give itself: all of it is read already (see L{sipproxy.message.relayed})."""
+        return self
+
     def transaction(self) -> tuple[bytes, bool]:
         """Give what tells its client transaction: the lower-case branch of the topmost Via, and whether it
         answers a CANCEL (17.1.3).

@@ -7,7 +7,6 @@ What is not of the usual shape is left to L{sipproxy.message.message}.
 """
 
 import re
-from typing import TYPE_CHECKING, Any
 
 from sipproxy.message.grammar import TOKEN
 from sipproxy.message.headers import Via, parse_via
@@ -20,10 +19,13 @@ _BRANCH = b";branch="
 _odd_line = re.compile(rb"\r\n(?!" + TOKEN + rb"[ \t]*:|[ \t])").search
 
 
-class RelayedResponse(Response):
-    """A response whose head is not split into lines yet."""
+class RelayedResponse:
+    """A response of which no more is read than relaying it needs.
 
-    __slots__ = ("_branch", "_cut", "_is_to_cancel", "_next_via", "_raw", "_top")
+    @ivar status: status code
+    """
+
+    __slots__ = ("_branch", "_cut", "_is_to_cancel", "_next_via", "_raw", "_top", "_whole", "status")
 
     def __init__(
         self,
@@ -42,7 +44,6 @@ class RelayedResponse(Response):
         @param branch: the branch of it, in lower case
         @param next_via: the Via value behind it
         """
-        # The slots of Response stay empty until somebody asks: see __getattr__.
         self._raw = raw
         self.status = status
         self._cut = cut
@@ -50,19 +51,17 @@ class RelayedResponse(Response):
         self._branch = branch
         self._next_via = next_via
         self._is_to_cancel = is_to_cancel
+        self._whole: Response | None = None
 
-    if not TYPE_CHECKING:  # it fills declared slots only; to a type checker nothing new is there
-
-        def __getattr__(self, name: str) -> Any:
-            """Read the whole message, when a slot that is still empty is asked for."""
-            if name not in _SLOTS:
-                raise AttributeError(name)
+    def whole(self) -> Response:
+        """Read all of it; that cannot fail any more."""
+        if self._whole is None:
             head, _, body = self._raw.partition(b"\r\n\r\n")
             lines = head.split(b"\r\n")
             whole = make_message(lines.pop(0), lines, body, len(lines))
-            for slot in _SLOTS:
-                setattr(self, slot, getattr(whole, slot))
-            return getattr(self, name)
+            assert isinstance(whole, Response)
+            self._whole = whole
+        return self._whole
 
     def transaction(self) -> tuple[bytes, bool]:
         """Give branch and whether it answers a CANCEL."""
@@ -87,7 +86,8 @@ class RelayedResponse(Response):
         return self._raw[:begin] + self._raw[end:]
 
 
-_SLOTS = frozenset(("_call_id", "_cseq", "_from", "_to", "_via", "body", "lines", "names", "reason", "start"))
+#: What a transaction's user is given.
+AnyResponse = Response | RelayedResponse
 
 
 def read_response(data: bytes, limits: Limits = DEFAULT_LIMITS) -> RelayedResponse | None:

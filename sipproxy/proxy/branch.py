@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 
 from sipproxy.errors import RequestError
 from sipproxy.interfaces import IGateways
-from sipproxy.message import Response
+from sipproxy.message import AnyResponse
 from sipproxy.proxy.forward import Copy, write_copy
 from sipproxy.proxy.history import Attempt
 from sipproxy.proxy.responses import Final, is_for_us
@@ -148,7 +148,7 @@ class Branch:
 
     # ClientUser.
 
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+    def response_received(self, transaction: ClientTransaction, response: AnyResponse) -> None:
         """Take a response (16.7 items 2 to 5)."""
         status = response.status
         if transaction is not self.client:
@@ -184,7 +184,7 @@ class Branch:
             return 408
         return status
 
-    def _provisional(self, transaction: ClientTransaction, response: Response) -> None:
+    def _provisional(self, transaction: ClientTransaction, response: AnyResponse) -> None:
         if self._cancel_wanted or self.final is not None:  # one that was given up must not go on ringing
             self._send_cancel(transaction)
         if self.final is not None:
@@ -196,7 +196,7 @@ class Branch:
             if self.context.diversions is not None:
                 self.context.diversions.heard(self.target)
 
-    def _late(self, transaction: ClientTransaction, response: Response) -> None:
+    def _late(self, transaction: ClientTransaction, response: AnyResponse) -> None:
         """A next hop that was given up says something after all."""
         if response.status < 200:
             if self.context.is_invite:
@@ -227,7 +227,7 @@ class Branch:
         else:
             self._end(Final(487) if self.context.was_cancelled else final)
 
-    def _report(self, reason: str, response: Response | None = None) -> None:
+    def _report(self, reason: str, response: AnyResponse | None = None) -> None:
         """Tell what became of the request at the current next hop, if that is one to be watched."""
         if self.hop is not None and self._hops:
             self.context.journey.subject.trace.append(("sent", "mod_sip", Attempt(self.hop, f"{reason}, the next one")))
@@ -303,7 +303,7 @@ class Branch:
         self.context.branch_ended(self)
 
 
-def _retry_after(response: Response) -> float | None:
+def _retry_after(response: AnyResponse) -> float | None:
     """Give the seconds of a Retry-After (RFC 3261 20.33), None where there is none or it cannot be read."""
-    value = (response.header("retry-after") or b"").partition(b"(")[0].partition(b";")[0].strip()
+    value = (response.whole().header("retry-after") or b"").partition(b"(")[0].partition(b";")[0].strip()
     return float(value) if value.isdigit() and len(value) < 10 else None

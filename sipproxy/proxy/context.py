@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from sipproxy.errors import RequestError, SipParseError
 from sipproxy.interfaces import Address
-from sipproxy.message import Request, Response, Uri, parse_name_addr
+from sipproxy.message import AnyResponse, Request, Uri, parse_name_addr
 from sipproxy.message.headers import parse_seconds
 from sipproxy.proxy.branch import Branch
 from sipproxy.proxy.diversion import Diversions
@@ -219,12 +219,12 @@ class ResponseContext(Exchange):
 
     # What branches tell.
 
-    def pass_provisional(self, branch: Branch, response: Response) -> None:
+    def pass_provisional(self, branch: Branch, response: AnyResponse) -> None:
         """Item 5: every provisional response but 100 goes upstream at once; to INVITE only (RFC 4320 4.1)."""
         if self.is_invite and not self.finished:
             self.respond(response.status, pass_on(response))
 
-    def succeeded(self, branch: Branch, response: Response) -> None:
+    def succeeded(self, branch: Branch, response: AnyResponse) -> None:
         """Item 5: 2xx go upstream at once, all of them for INVITE; item 10: the others are cancelled."""
         first, self._succeeded = not self._succeeded, True
         self._queue.clear()
@@ -434,11 +434,11 @@ def _expires(request: Request) -> int:
         return 0
 
 
-def _contacts(response: Response) -> list[Target]:
+def _contacts(response: AnyResponse) -> list[Target]:
     """Give the Contacts of a 3xx as targets; what cannot be read is left out."""
     targets = []
     try:
-        values = response.values("contact")
+        values = response.whole().values("contact")
     except SipParseError:
         return []
     for value in values:

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from sipproxy.errors import RequestError, SilenceError, SipParseError, UnavailableError
 from sipproxy.interfaces import Address, IAccess, ICallObserver, IOutcome, IOutcomeObserver
-from sipproxy.message import Request, Response, make_response
+from sipproxy.message import AnyResponse, Request, make_response
 from sipproxy.proxy import stateless
 from sipproxy.proxy.context import ResponseContext
 from sipproxy.proxy.exchange import Exchange, Outcome
@@ -185,7 +185,7 @@ class Core:
         outcome.size = len(make_response(cancel, 200, to_tag=b"x" * TAG_SIZE))
         self.tell(outcome)
 
-    def stray_response(self, response: Response, source: Address, point: Point) -> None:
+    def stray_response(self, response: AnyResponse, source: Address, point: Point) -> None:
         """A stateful proxy drops it (RFC 6026 7.3); a stateless one forwards what has our Via (16.11)."""
         if self.generation.policy.stateful or not self.generation.identity.is_our_via(response.via):
             return
@@ -382,10 +382,10 @@ class Core:
         for observer in self.call_observers:
             _tell(observer.forwarded, outcome, hop, request_uri)
 
-    def call_answered(self, outcome: IOutcome, hop: NextHop, response: Response) -> None:
+    def call_answered(self, outcome: IOutcome, hop: NextHop, response: AnyResponse) -> None:
         """Tell the observers of calls that a 2xx goes upstream."""
         for observer in self.call_observers:
-            _tell(observer.answered, outcome, hop, response)
+            _tell(observer.answered, outcome, hop, response.whole())
 
     def broke(self, exchange: Exchange, failure: Failure | None) -> None:
         """A fault of ours (None: the exception that is being handled): the log and 500."""
@@ -419,7 +419,7 @@ def _tell(function: Callable[..., None], *arguments: object) -> None:
 class _Ignore:
     """The user of a CANCEL's client transaction: its response says nothing (16.10)."""
 
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+    def response_received(self, transaction: ClientTransaction, response: AnyResponse) -> None:
         """Nothing depends on it."""
 
     def timed_out(self, transaction: ClientTransaction) -> None:

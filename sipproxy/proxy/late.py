@@ -4,7 +4,7 @@ What is left of a call once its response context is done: a retransmitted 2xx,
 or one of another branch further down, needs the server transaction and no more.
 """
 
-from sipproxy.message import Response
+from sipproxy.message import AnyResponse
 from sipproxy.proxy.responses import pass_on
 from sipproxy.transaction import ClientTransaction, ServerTransaction
 from sipproxy.transaction.machines import ACCEPTED
@@ -18,7 +18,7 @@ class LateSuccess:
     def __init__(self, server: ServerTransaction) -> None:
         self._server = server
 
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+    def response_received(self, transaction: ClientTransaction, response: AnyResponse) -> None:
         """Pass a 2xx on."""
         pass_success(self._server, response.status, pass_on(response))
 

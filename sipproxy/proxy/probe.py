@@ -4,7 +4,7 @@ from random import Random
 
 from twisted.internet.defer import Deferred
 
-from sipproxy.message import Response
+from sipproxy.message import AnyResponse
 from sipproxy.proxy.loops import new_branch
 from sipproxy.proxy.points import Point, Points, sent_by
 from sipproxy.routing import NextHop
@@ -17,7 +17,7 @@ class _Asked:
     def __init__(self) -> None:
         self.answered: Deferred[bool] = Deferred()
 
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+    def response_received(self, transaction: ClientTransaction, response: AnyResponse) -> None:
         """Any final response is a sign of life, but one that says it is overloaded."""
         if response.status >= 200:
             self._end(response.status != 503)

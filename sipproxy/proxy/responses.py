@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sipproxy.errors import RequestError
-from sipproxy.message import Draft, RelayedResponse, Response, reason_phrase
+from sipproxy.message import AnyResponse, Draft, RelayedResponse, reason_phrase
 
 #: Within 4xx, responses that help the caller to try again come first.
 _TELLING = (401, 407, 415, 420, 484)
@@ -21,7 +21,7 @@ class Final:
 
     __slots__ = ("error", "response", "status")
 
-    def __init__(self, status: int, response: Response | None = None, error: RequestError | None = None) -> None:
+    def __init__(self, status: int, response: AnyResponse | None = None, error: RequestError | None = None) -> None:
         self.status = status
         self.response = response
         self.error = error
@@ -43,19 +43,19 @@ def _rank(final: Final) -> tuple[int, int, bool]:
     return status // 100, 2 if status == 487 else 1, final.response is None
 
 
-def is_for_us(response: Response) -> bool:
+def is_for_us(response: AnyResponse) -> bool:
     """Tell whether no Via but ours is left, so that a response must not be forwarded (16.7 item 3)."""
     return not response.next_via()
 
 
-def pass_on(response: Response, finals: Sequence[Final] = ()) -> bytes:
+def pass_on(response: AnyResponse, finals: Sequence[Final] = ()) -> bytes:
     """Write a response as it goes upstream: without our Via (16.7 item 3).
 
     @param finals: for a 401 or 407: all ends of branches, whose challenges are collected (item 7)
     """
     if response.status not in _CHANGED:
         return without_top_via(response)
-    draft = Draft.of(response)
+    draft = Draft.of(response.whole())
     draft.pop_value("via")
     if response.status in (401, 407):
         _collect_challenges(draft, response, finals)
@@ -66,7 +66,7 @@ def pass_on(response: Response, finals: Sequence[Final] = ()) -> bytes:
     return draft.to_bytes()
 
 
-def without_top_via(response: Response) -> bytes:
+def without_top_via(response: AnyResponse) -> bytes:
     """Write a response without its topmost Via, else as it came."""
     if isinstance(response, RelayedResponse):
         return response.without_top_via()
@@ -75,11 +75,11 @@ def without_top_via(response: Response) -> bytes:
     return draft.to_bytes()
 
 
-def _collect_challenges(draft: Draft, chosen: Response, finals: Sequence[Final]) -> None:
+def _collect_challenges(draft: Draft, chosen: AnyResponse, finals: Sequence[Final]) -> None:
     for final in finals:
         response = final.response
         if response is None or response is chosen or response.status not in (401, 407):
             continue
-        for name, line in zip(response.names, response.lines, strict=True):
+        for name, line in zip(response.whole().names, response.whole().lines, strict=True):
             if name in ("www-authenticate", "proxy-authenticate"):
                 draft.append(name, line)

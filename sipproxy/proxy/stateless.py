@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 
 from sipproxy.errors import RequestError
 from sipproxy.interfaces import Address
-from sipproxy.message import Request, Response, parse_via
+from sipproxy.message import AnyResponse, Request, parse_via
 from sipproxy.message.grammar import number
 from sipproxy.message.uri import DEFAULT_PORT
 from sipproxy.proxy.forward import hops_left, make_copy, write_copy
@@ -71,7 +71,7 @@ def _record_route(journey: Journey, request: Request) -> bytes | None:
     return b"" if exemption is None else exemption.route_parameter(request)
 
 
-def response_onward(response: Response) -> tuple[bytes, Address] | None:
+def response_onward(response: AnyResponse) -> tuple[bytes, Address] | None:
     """Give a response without our Via, and where the next Via says it goes (16.7 item 3, 18.2.2).
 
     @return: None where no Via is left, so that it was for us (16.11), or where the next one is no literal address

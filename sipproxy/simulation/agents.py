@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from sipproxy.interfaces import Address, IDatagramUser, INetwork, IPort
-from sipproxy.message import Request, Response, make_response, parse_message, parse_uri
+from sipproxy.message import AnyResponse, Request, Response, make_response, parse_message, parse_uri
 from sipproxy.simulation.calls import SDP, SDP_TYPE, Behaviour, IncomingCall, OutgoingCall, OutgoingRequest, answers
 from sipproxy.simulation.dialogs import Dialog, address_of, contact_uri
 from sipproxy.simulation.endpoint import compose
@@ -289,7 +289,7 @@ class UserAgent:
     def cancel_answered(self, cancel: Request, source: Address, point: IPort) -> None:
         """Leave it to the call, which is told too."""
 
-    def stray_response(self, response: Response, source: Address, point: IPort) -> None:
+    def stray_response(self, response: AnyResponse, source: Address, point: IPort) -> None:
         """Acknowledge a late retransmission of a 2xx; all else means nothing."""
-        if response.cseq[1] == b"INVITE" and 200 <= response.status < 300:
-            self.acknowledge(response)
+        if response.whole().cseq[1] == b"INVITE" and 200 <= response.status < 300:
+            self.acknowledge(response.whole())

@@ -9,7 +9,7 @@ many (RFC 3261 13.2.2.4), CANCEL (9.1), retransmission of a 2xx until its ACK
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sipproxy.message import Request, Response, make_response
+from sipproxy.message import AnyResponse, Request, Response, make_response
 from sipproxy.simulation.dialogs import Dialog, contact_uri
 from sipproxy.transaction import ClientTransaction, ServerTransaction
 from sipproxy.transaction.timers import Timer
@@ -47,9 +47,9 @@ class OutgoingRequest:
         """Whether it has ended, one way or another."""
         return bool(self.final or self.failure)
 
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+    def response_received(self, transaction: ClientTransaction, response: AnyResponse) -> None:
         """Keep a response."""
-        self.responses.append(response)
+        self.responses.append(response.whole())
 
     def timed_out(self, transaction: ClientTransaction) -> None:
         """Nobody answered."""
@@ -102,7 +102,7 @@ class OutgoingCall(OutgoingRequest):
         self.client.abandon()
         self.failure = "timeout"
 
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+    def response_received(self, transaction: ClientTransaction, response: AnyResponse) -> None:
         """Take a response: acknowledge a 2xx, end calls that are one too many."""
         super().response_received(transaction, response)
         if response.status < 200:
@@ -112,7 +112,7 @@ class OutgoingCall(OutgoingRequest):
         if self._patience is not None:
             self._patience.cancel()
         if response.status < 300:
-            self._accepted(response)
+            self._accepted(response.whole())
 
     def _accepted(self, response: Response) -> None:
         agent = self._agent

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from sipproxy.interfaces import Address
-from sipproxy.message import Response
+from sipproxy.message import AnyResponse
 from sipproxy.transaction.base import Transaction, compile_table
 from sipproxy.transaction.hop import make_ack, make_cancel
 from sipproxy.transaction.machines import (
@@ -62,7 +62,7 @@ class ClientTransaction(Transaction):
         self._retransmit = self._wheel.start(self._interval, self._resend_due, self._interval)
         self.point.write(self.sent, self.destination)
 
-    def receive(self, response: Response) -> None:
+    def receive(self, response: AnyResponse) -> None:
         """Take a response that matches."""
         self._step(response_input(response.status), response)
 
@@ -127,11 +127,11 @@ class ClientTransaction(Transaction):
         self.sent = b""
         self._lasting = self._wheel.start(self._values.t4, self._step, "timer k")
 
-    def send_ack(self, response: Response) -> None:
+    def send_ack(self, response: AnyResponse) -> None:
         """Acknowledge a failure (17.1.1.3)."""
-        self.point.write(make_ack(self.sent, response), self.destination)
+        self.point.write(make_ack(self.sent, response.whole()), self.destination)
 
-    def pass_up(self, response: Response) -> None:
+    def pass_up(self, response: AnyResponse) -> None:
         """Hand a response to the user."""
         if self.user is not None:
             self.user.response_received(self, response)

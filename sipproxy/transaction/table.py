@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from sipproxy.errors import UnavailableError
 from sipproxy.interfaces import Address
-from sipproxy.message import Request, Response, make_response
+from sipproxy.message import AnyResponse, Request, make_response
 from sipproxy.transaction.client import ClientTransaction
 from sipproxy.transaction.machines import ACCEPTED
 from sipproxy.transaction.server import ServerTransaction
@@ -124,7 +124,7 @@ class TransactionTable(Generic[P]):
                 return original
         return None
 
-    def receive_response(self, response: Response, source: Address, point: P) -> None:
+    def receive_response(self, response: AnyResponse, source: Address, point: P) -> None:
         """Take a response from the network.
 
         @raise SipParseError: what matching needs cannot be read

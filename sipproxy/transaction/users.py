@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sipproxy.interfaces import Address
-from sipproxy.message import Request, Response
+from sipproxy.message import AnyResponse, Request
 
 if TYPE_CHECKING:
     from sipproxy.transaction.client import ClientTransaction
@@ -23,7 +23,7 @@ P_contra = TypeVar("P_contra", bound=Sender, contravariant=True)
 class ClientUser(Protocol):
     """Whoever sent a request (a branch of a response context, a probe)."""
 
-    def response_received(self, transaction: "ClientTransaction", response: Response, /) -> None:
+    def response_received(self, transaction: "ClientTransaction", response: AnyResponse, /) -> None:
         """A response came: each provisional one but retransmissions, the first final one, every 2xx to INVITE."""
 
     def timed_out(self, transaction: "ClientTransaction", /) -> None:
@@ -58,5 +58,5 @@ class TransactionUser(Protocol[P_contra]):
     def cancel_answered(self, cancel: Request, source: Address, point: P_contra, /) -> None:
         """A CANCEL that matched a transaction was answered 200 (9.2)."""
 
-    def stray_response(self, response: Response, source: Address, point: P_contra, /) -> None:
+    def stray_response(self, response: AnyResponse, source: Address, point: P_contra, /) -> None:
         """A response that matches no transaction (RFC 6026 7.3)."""

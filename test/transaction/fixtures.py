@@ -4,7 +4,7 @@ from random import Random
 
 from twisted.internet.task import Clock
 
-from sipproxy.message import Request, Response, parse_message
+from sipproxy.message import AnyResponse, Request, Response, parse_message
 from sipproxy.transaction import ClientTransaction, ServerTransaction, TimerValues, TimerWheel, TransactionTable
 
 SOURCE = ("192.0.2.1", 5060)
@@ -69,7 +69,7 @@ class Told:
     def __init__(self) -> None:
         self.heard: list[object] = []
 
-    def response_received(self, transaction: ClientTransaction, response: Response) -> None:
+    def response_received(self, transaction: ClientTransaction, response: AnyResponse) -> None:
         """Record a response."""
         self.heard.append(response.status)
 
@@ -104,7 +104,7 @@ class Told:
     def cancel_answered(self, cancel: Request, source: tuple[str, int], point: Wire) -> None:
         """Do nothing: the user of the server transaction records it."""
 
-    def stray_response(self, response: Response, source: tuple[str, int], point: Wire) -> None:
+    def stray_response(self, response: AnyResponse, source: tuple[str, int], point: Wire) -> None:
         """Record a response that matches nothing."""
         self.heard.append(f"stray {response.status}")
 
