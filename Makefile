@@ -3,14 +3,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?= etc/sipd.conf
+# `make COMPILE=0 run` leaves all of it Python: slower, and installed at once. Else it is compiled where that can be done.
+COMPILE ?=
 BIN := $(VENV)/bin
 PIP := python -m pip --quiet --disable-pip-version-check --no-input
+SOURCES := $(shell find sipproxy twisted -name '*.py' -o -path 'sipproxy/data/*') setup.cfg setup.py pyproject.toml
 
 # The real programs that test/interop and bench/ talk to. `make test PEERS=` installs none.
 PEERS ?= baresip-core bind9 bind9-dnsutils dbus dbus-bin dbus-daemon etcd-server fail2ban freeradius \
-    freeradius-utils iproute2 kamailio knot ldap-utils libcharon-extra-plugins libglib2.0-bin \
+    freeradius-utils gcc iproute2 kamailio knot ldap-utils libc6-dev libcharon-extra-plugins libglib2.0-bin \
     libstrongswan-extra-plugins libstrongswan-standard-plugins linphone-cli logrotate mandoc mariadb-server \
-    openssh-client openssl prometheus sip-tester slapd strace strongswan-charon systemd tshark util-linux
+    openssh-client openssl prometheus python3-dev sip-tester slapd strace strongswan-charon systemd tshark util-linux
 BENCH_PEERS ?= kamailio sip-tester
 # A user agent as a Python extension. It is GPL and brings its own libraries: an environment of its own.
 PJSUA2 := pjsua2-python==2.15.1.post1
@@ -19,13 +22,17 @@ PEERS_VENV := .venv-peers
 # Debian keeps daemons where the PATH of ordinary users does not lead.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help run test lint bench bench-large soak deb deb-test docs man clean peers bench-peers
+# What runs without a peer, and passes through what is compiled.
+INSTALLED_TESTS := test.message test.proxy test.scenario test.simulation test.transaction
+
+.PHONY: help run test test-installed lint bench bench-large soak deb deb-test docs man clean peers bench-peers
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make run          start the server with $(CONFIG) in the foreground"
 	@echo "make test         check style and types, then run all tests"
 	@echo "make lint         check style and types only"
+	@echo "make test-installed  run the tests that need no peer with the installed package, compiled where it could be"
 	@echo "make man          write man/sipd.conf.5 from the declarations of the directives"
 	@echo "make bench        measure the cost of a call beside Kamailio; also: make bench-large, make soak"
 	@echo "make deb          build a Debian package into dist/; make deb-test installs it into a clean root and makes a call"
@@ -37,8 +44,15 @@ run: $(VENV)/run.stamp
 	@echo "Next: register two telephones at this machine and call one from the other (README.md). Stop: Ctrl-C."
 	@exec $(BIN)/twistd --nodaemon --pidfile= sipproxy -c $(CONFIG)
 
-test: lint peers
+# The peers first: they bring the compiler.
+test: peers lint test-installed
 	@$(BIN)/python -m test.runner
+
+# From a folder that has the tests, and not the sources, beside it.
+test-installed: $(VENV)/test.stamp
+	@rm -rf build/installed && mkdir -p build/installed && ln -s ../../test build/installed/test
+	@cd build/installed && ../../$(BIN)/python -c 'from test.installed import describe; print(describe())'
+	@cd build/installed && ../../$(BIN)/python -m test.runner $(INSTALLED_TESTS)
 
 lint: $(VENV)/test.stamp
 	@$(BIN)/ruff check .
@@ -59,7 +73,7 @@ docs: $(VENV)/test.stamp
 	@$(BIN)/python docs/features.py
 
 deb:
-	@sh test/debian.sh debhelper dpkg-dev python3-venv
+	@sh test/debian.sh debhelper dpkg-dev python3-dev python3-venv
 	@sh debian/build.sh dist
 
 deb-test: deb
@@ -87,14 +101,21 @@ $(VENV)/made.stamp:
 	@$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-$(VENV)/run.stamp: $(VENV)/made.stamp setup.cfg pyproject.toml
+$(VENV)/wheel.stamp: $(VENV)/made.stamp $(SOURCES)
+	@echo "Building sipproxy: a minute or two where it is compiled"
+	@rm -rf $(VENV)/wheel build/lib* build/temp*
+	@SIPPROXY_COMPILE=$(COMPILE) $(BIN)/$(PIP) wheel --no-deps --wheel-dir $(VENV)/wheel .
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/wheel.stamp
 	@echo "Installing sipproxy and what it needs into $(VENV)"
-	@$(BIN)/$(PIP) install --editable .
+	@$(BIN)/$(PIP) install $(VENV)/wheel/*.whl
+	@$(BIN)/$(PIP) install --no-deps --force-reinstall $(VENV)/wheel/*.whl
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp
 	@echo "Installing what the tests need into $(VENV)"
-	@$(BIN)/$(PIP) install --editable '.[test]'
+	@$(BIN)/$(PIP) install "$$(echo $(VENV)/wheel/*.whl)[test]"
 	@touch $@
 
 peers:

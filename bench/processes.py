@@ -42,14 +42,12 @@ def start(processor: int, command: Sequence[str], folder: Path, log: IO[bytes] |
     @param folder: where it runs
     @param log: takes what it says
     """
-    project = Path(__file__).resolve().parent.parent
     return subprocess.Popen(
         ["taskset", "-c", str(processor), *command],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(project)},
         start_new_session=True,
     )
 

@@ -5,8 +5,8 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/sipproxy"
-cp -a CHANGELOG.md LICENSE README.md MANIFEST.in debian docs etc man pyproject.toml setup.cfg sipproxy twisted \
-    "$work/sipproxy"
+cp -a CHANGELOG.md LICENSE README.md MANIFEST.in debian docs etc man pyproject.toml setup.cfg setup.py sipproxy \
+    twisted "$work/sipproxy"
 find "$work/sipproxy" \( -name __pycache__ -o -name dropin.cache \) -prune -exec rm -rf {} +
 cd "$work/sipproxy"
 dpkg-buildpackage --build=binary --no-sign >"$work/log" 2>&1 || { tail -n 60 "$work/log" >&2; exit 1; }
