@@ -17,9 +17,14 @@ HERE = Path(__file__).resolve().parent
 #: Packages and modules that a message passes; the benchmarks say what it gains (bench/README.md).
 COMPILED = (
     "chance",
+    "databases/commit",
+    "databases/expiry",
+    "databases/feed",
+    "databases/static",
     "dialplan",
     "message",
     "proxy",
+    "registrar",
     "transaction",
 )
 _BUILDS = frozenset({"bdist_wheel", "build", "build_ext", "install"})

@@ -23,8 +23,9 @@ from sipproxy.control.watched import Watch
 from sipproxy.databases import numbers, routes
 from sipproxy.databases.numbers import NUMBERS_DATABASE, NumbersTable
 from sipproxy.databases.records import I, R
-from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
+from sipproxy.databases.registry import REGISTRY_DATABASE, Registry
 from sipproxy.databases.registry_sqlite import SqliteStore
+from sipproxy.databases.registry_store import MemoryStore
 from sipproxy.databases.routes import RouteTable
 from sipproxy.databases.routes_settings import ROUTING_DATABASE
 from sipproxy.databases.subscribers_ldap import LdapStore

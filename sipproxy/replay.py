@@ -22,8 +22,9 @@ from sipproxy.config import Settings
 from sipproxy.databases import numbers, routes
 from sipproxy.databases.feed import Change
 from sipproxy.databases.numbers import NUMBERS_DATABASE, numbers_table
-from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
+from sipproxy.databases.registry import REGISTRY_DATABASE, Registry
 from sipproxy.databases.registry_sqlite import SqliteStore
+from sipproxy.databases.registry_store import MemoryStore
 from sipproxy.databases.routes import route_table
 from sipproxy.databases.routes_settings import ROUTING_DATABASE
 from sipproxy.databases.subscribers import Subscribers

@@ -16,7 +16,7 @@ from sipproxy.config.problems import quotation
 from sipproxy.control.declarations import Arguments, ControlError, Field, Json, Operation, Resource
 from sipproxy.control.patterns import Pattern, aor_key, aor_text
 from sipproxy.control.schema import MAYBE_TIME, TEXT, an_array, an_object
-from sipproxy.databases.registry import Row
+from sipproxy.databases.registry_store import Row
 from sipproxy.databases.static import StaticEntry, parse_static
 from sipproxy.errors import UnavailableError
 from sipproxy.message import Uri, parse_uri

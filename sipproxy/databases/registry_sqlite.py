@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorFromThreads
 from zope.interface import implementer
 
 from sipproxy.databases.feed import Change
-from sipproxy.databases.registry import IRegistryStore, Row
+from sipproxy.databases.registry_store import IRegistryStore, Row
 from sipproxy.databases.sqlite import LOCK_TIMEOUT, Schema, SqliteFile
 from sipproxy.registrar.bindings import NEVER, Binding, Bindings
 

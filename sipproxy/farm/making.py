@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from sipproxy.config import ConfigError, Settings
 from sipproxy.databases.records import I, R
-from sipproxy.databases.registry import IRegistryStore
+from sipproxy.databases.registry_store import IRegistryStore
 from sipproxy.databases.table import Form, IRowStore
 from sipproxy.farm import settings as farm
 from sipproxy.farm.etcd import EtcdKeyspace

@@ -25,7 +25,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sipproxy.databases.registry import AsInterface, IRegistryStore, Registry
+from sipproxy.databases.registry import AsInterface, Registry
+from sipproxy.databases.registry_store import IRegistryStore
 from sipproxy.errors import StoreError, UnavailableError
 from sipproxy.farm.entry import Entry, is_met, read_item
 from sipproxy.farm.keyspace import AwayError, Batch, ChangedError, IKeyspace, Item, prefix_end

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sipproxy.control import Api
 from sipproxy.control.registrations import Configured, Registrations
-from sipproxy.databases.registry import LINGER, MemoryStore, Registry
+from sipproxy.databases.registry import LINGER, Registry
+from sipproxy.databases.registry_store import MemoryStore
 from sipproxy.proxy.identity import Identity
 from sipproxy.registrar.bindings import Binding, Bindings
 

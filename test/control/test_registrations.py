@@ -4,7 +4,8 @@ from twisted.internet.defer import Deferred, fail
 
 from sipproxy.control import Api
 from sipproxy.control.registrations import Configured, Registrations
-from sipproxy.databases.registry import MemoryStore, Registry, Row
+from sipproxy.databases.registry import Registry
+from sipproxy.databases.registry_store import MemoryStore, Row
 from sipproxy.errors import StoreError
 from sipproxy.registrar.bindings import NEVER, Binding
 from test.control.fixtures import IDENTITY, NOW, STATIC, ApiTestCase, Registered, binding

@@ -3,7 +3,7 @@
 from zope.interface.verify import verifyObject
 
 from sipproxy.databases.feed import Change
-from sipproxy.databases.registry import IRegistryStore
+from sipproxy.databases.registry_store import IRegistryStore
 from sipproxy.interfaces import IRegistry
 from sipproxy.registrar.bindings import Binding
 from test.databases.stores import ALICE, BOB, FLUSH, NOW, RegistryTestCase, binding

@@ -7,8 +7,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from sipproxy.databases.registry import LINGER, IRegistryStore, MemoryStore, Registry
+from sipproxy.databases.registry import LINGER, Registry
 from sipproxy.databases.registry_sqlite import SqliteStore
+from sipproxy.databases.registry_store import IRegistryStore, MemoryStore
 from sipproxy.registrar.bindings import Binding
 
 NOW = 1_790_000_000.0

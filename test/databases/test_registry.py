@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sipproxy.config import Module, Settings
 from sipproxy.databases.feed import Change
-from sipproxy.databases.registry import REGISTRY_DATABASE, MemoryStore, Registry
+from sipproxy.databases.registry import REGISTRY_DATABASE, Registry
+from sipproxy.databases.registry_store import MemoryStore
 from sipproxy.databases.static import WithStatic
 from sipproxy.errors import StoreError, UnavailableError
 from sipproxy.registrar.bindings import Binding, Bindings

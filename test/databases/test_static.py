@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from sipproxy.config import ConfigError, Module, Settings
-from sipproxy.databases.registry import MemoryStore, Registry
+from sipproxy.databases.registry import Registry
+from sipproxy.databases.registry_store import MemoryStore
 from sipproxy.databases.static import STATIC_REGISTRATION, WithStatic, by_aor
 from sipproxy.interfaces import IRegistry
 from sipproxy.message import Uri

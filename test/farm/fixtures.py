@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
-from sipproxy.databases.registry import MemoryStore
+from sipproxy.databases.registry_store import MemoryStore
 from sipproxy.databases.routes import FORM, RouteIndex, StaticRoute
 from sipproxy.databases.table import MemoryRows
 from sipproxy.farm.farm import Databases, Farm

@@ -6,7 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sipproxy.config import Module, Settings
 from sipproxy.config.problems import ConfigError
-from sipproxy.databases.registry import MemoryStore, Registry
+from sipproxy.databases.registry import Registry
+from sipproxy.databases.registry_store import MemoryStore
 from sipproxy.databases.static import WithStatic
 from sipproxy.errors import RequestError, SipParseError
 from sipproxy.message import Request, Uri
