@@ -234,14 +234,14 @@ class Response(Message):
         """Give itself: all of it is read already (see L{sipproxy.message.relayed})."""
         return self
 
-    def transaction(self) -> tuple[bytes, bool]:
-        """Give what tells its client transaction: the lower-case branch of the topmost Via, and whether it
-        answers a CANCEL (17.1.3).
+    def transaction(self) -> tuple[bytes, bytes]:
+        """Give what tells its client transaction: the lower-case branch of the topmost Via, and the method of
+        CSeq (17.1.3).
 
         @raise SipParseError: there is no CSeq that can be read, or the Vias cannot be told apart
         """
         self.next_via()
-        return self.via.branch.lower(), self.cseq[1] == b"CANCEL"
+        return self.via.branch.lower(), self.cseq[1]
 
     def next_via(self) -> bytes:
         """Give the Via value behind the topmost one, empty where there is none."""

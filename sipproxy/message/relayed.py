@@ -25,7 +25,7 @@ class RelayedResponse:
     @ivar status: status code
     """
 
-    __slots__ = ("_branch", "_cut", "_is_to_cancel", "_next_via", "_raw", "_top", "_whole", "status")
+    __slots__ = ("_branch", "_cut", "_method", "_next_via", "_raw", "_top", "_whole", "status")
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class RelayedResponse:
         top: bytes,
         branch: bytes,
         next_via: bytes,
-        is_to_cancel: bool,
+        method: bytes,
     ) -> None:
         """
         @param cut: where that begins and ends in C{raw} which goes with the topmost Via: its line, or its value and
@@ -43,6 +43,7 @@ class RelayedResponse:
         @param top: the topmost Via value
         @param branch: the branch of it, in lower case
         @param next_via: the Via value behind it
+        @param method: the method of CSeq
         """
         self._raw = raw
         self.status = status
@@ -50,7 +51,7 @@ class RelayedResponse:
         self._top = top
         self._branch = branch
         self._next_via = next_via
-        self._is_to_cancel = is_to_cancel
+        self._method = method
         self._whole: Response | None = None
 
     def whole(self) -> Response:
@@ -63,9 +64,9 @@ class RelayedResponse:
             self._whole = whole
         return self._whole
 
-    def transaction(self) -> tuple[bytes, bool]:
-        """Give branch and whether it answers a CANCEL."""
-        return self._branch, self._is_to_cancel
+    def transaction(self) -> tuple[bytes, bytes]:
+        """Give branch and method."""
+        return self._branch, self._method
 
     @property
     def via(self) -> Via:
@@ -137,7 +138,7 @@ def read_response(data: bytes, limits: Limits = DEFAULT_LIMITS) -> RelayedRespon
     # So that reading the rest, if somebody asks for it, cannot fail.
     if _odd_line(data, 0, end):
         return None
-    return RelayedResponse(data, int(status), cut, top, branch.lower(), following, method == b"CANCEL")
+    return RelayedResponse(data, int(status), cut, top, branch.lower(), following, method)
 
 
 def _value(data: bytes, name: bytes, end: int) -> bytes:

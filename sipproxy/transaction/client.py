@@ -24,11 +24,11 @@ class ClientTransaction(Transaction):
 
     @ivar branch: branch of its topmost Via
     @ivar sent: the octets that were sent, as long as they are needed
-    @ivar is_cancel: whether it is of a CANCEL, which has the branch of its INVITE
+    @ivar method: method of the request: a CANCEL has the branch of its INVITE
     @ivar user: who sent it, None behind the end
     """
 
-    __slots__ = ("_left", "_quiet", "branch", "is_cancel", "sent", "user")
+    __slots__ = ("_left", "_quiet", "branch", "method", "sent", "user")
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ClientTransaction(Transaction):
         Transaction.__init__(self, is_invite, state, point, destination, wheel, values, on_end)
         self.branch = branch
         self.sent = sent
-        self.is_cancel = method == b"CANCEL"
+        self.method = method
         self.user: ClientUser | None = user
         self._left = 0.0
         self._quiet = False

@@ -54,7 +54,7 @@ class TransactionTable(Generic[P]):
         self.values = values
         self._random = random
         self._servers: dict[tuple[object, ...], ServerTransaction] = {}
-        self._clients: dict[tuple[bytes, bool], ClientTransaction] = {}
+        self._clients: dict[tuple[bytes, bytes], ClientTransaction] = {}
         self._looked_up: tuple[Request | None, tuple[object, ...]] = (None, ())
 
     def __len__(self) -> int:
@@ -137,8 +137,7 @@ class TransactionTable(Generic[P]):
 
     def failed(self, datagram: bytes, reason: str) -> None:
         """Take the news that a datagram which we sent was refused (ICMP)."""
-        branch, is_cancel = _branch_of(datagram)
-        transaction = self._clients.get((branch, is_cancel))
+        transaction = self._clients.get((_branch_of(datagram), datagram.partition(b" ")[0]))
         if transaction is not None:
             transaction.transport_error(reason)
 
@@ -191,13 +190,13 @@ class TransactionTable(Generic[P]):
             self.values,
             self._client_ended,
         )
-        self._clients[branch.lower(), method == b"CANCEL"] = transaction
+        self._clients[branch.lower(), method] = transaction
         transaction.start()
         return transaction
 
     def create_cancel(self, client: ClientTransaction, user: ClientUser) -> None:
         """Begin the client transaction of the CANCEL for a request, where there is none yet (RFC 3261 9.1)."""
-        if (client.branch.lower(), True) not in self._clients:
+        if (client.branch.lower(), b"CANCEL") not in self._clients:
             self.create_client(client.branch, client.cancel_bytes(), b"CANCEL", client.point, client.destination, user)
             self._wheel.start(self.values.timeout, client.cancelled_in_vain, None)
 
@@ -214,15 +213,15 @@ class TransactionTable(Generic[P]):
 
     def _client_ended(self, transaction: ClientTransaction) -> None:
         # A CANCEL has the branch of its INVITE.
-        self._clients.pop((transaction.branch.lower(), transaction.is_cancel), None)
+        self._clients.pop((transaction.branch.lower(), transaction.method), None)
         transaction.user = None
 
 
-def _branch_of(datagram: bytes) -> tuple[bytes, bool]:
+def _branch_of(datagram: bytes) -> bytes:
     """Find the branch of a request that we wrote: that of its first Via line, which has no other parameter."""
     line = datagram.find(b"\r\nVia: ")
     at = datagram.find(b";branch=", line)
     end = datagram.find(b"\r\n", at)
     if line < 0 or at < 0 or end < 0 or datagram.startswith(b"SIP/"):
-        return b"", False
-    return datagram[at + 8 : end].lower(), datagram.startswith(b"CANCEL ")
+        return b""
+    return datagram[at + 8 : end].lower()

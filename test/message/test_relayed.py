@@ -27,7 +27,7 @@ class RelayedResponseTests(SynchronousTestCase):
         """The usual shape is read: status, branch, method, and what is left without our Via."""
         response = read_response(USUAL)
         assert response is not None
-        self.assertEqual((response.status, response.transaction()), (200, (b"z9hg4bk1.ab", False)))
+        self.assertEqual((response.status, response.transaction()), (200, (b"z9hg4bk1.ab", b"INVITE")))
         self.assertEqual(response.next_via(), b"SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK2")
         self.assertEqual(response.without_top_via().split(b"\r\n")[1], b"Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK2")
 
@@ -35,7 +35,7 @@ class RelayedResponseTests(SynchronousTestCase):
         """Via values in one line, as sipp writes them, are the usual shape too; only the first one goes."""
         response = read_response(USUAL.replace(b";received=127.0.0.1\r\nVia: ", b", "))
         assert response is not None
-        self.assertEqual((response.transaction(), response.via.port), ((b"z9hg4bk1.ab", False), 5060))
+        self.assertEqual((response.transaction(), response.via.port), ((b"z9hg4bk1.ab", b"INVITE"), 5060))
         self.assertEqual(response.next_via(), b"SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK2")
         self.assertEqual(response.without_top_via().split(b"\r\n")[1], b"Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK2")
 
@@ -52,7 +52,7 @@ class RelayedResponseTests(SynchronousTestCase):
         """A response to a CANCEL is told from one to its INVITE."""
         response = read_response(USUAL.replace(b"7 INVITE", b"7 CANCEL"))
         assert response is not None
-        self.assertEqual(response.transaction(), (b"z9hg4bk1.ab", True))
+        self.assertEqual(response.transaction(), (b"z9hg4bk1.ab", b"CANCEL"))
 
     def test_other_shapes(self) -> None:
         """What is not of the usual shape is left to the whole parser."""

@@ -103,6 +103,14 @@ class ResponseMatchingTests(SynchronousTestCase):
             layer.table.receive_response(answer, SOURCE, layer.wire)
         self.assertEqual(layer.told.heard, [481, 180, "stray 180"])
 
+    def test_method(self) -> None:
+        """A response whose CSeq names another method than the request is none of it (17.1.3 item 2)."""
+        layer = Layer()
+        layer.client()
+        for answer in (response(200, "OPTIONS"), response(200, "CANCEL"), response(180)):
+            layer.table.receive_response(answer, SOURCE, layer.wire)
+        self.assertEqual(layer.told.heard, ["stray 200", "stray 200", 180])
+
 
 class StampTests(SynchronousTestCase):
     """received and rport (RFC 3261 18.2.1, RFC 3581 4)."""
