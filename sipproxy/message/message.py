@@ -243,6 +243,10 @@ class Response(Message):
         self.next_via()
         return self.via.branch.lower(), self.cseq[1]
 
+    def via_start(self) -> bytes:
+        """Give the topmost Via as it came up to its parameters."""
+        return self.required("via").partition(b";")[0]
+
     def next_via(self) -> bytes:
         """Give the Via value behind the topmost one, empty where there is none."""
         vias = self.values("via")

@@ -73,6 +73,10 @@ class RelayedResponse:
         """The topmost Via."""
         return parse_via(self._top)
 
+    def via_start(self) -> bytes:
+        """Give the topmost Via as it came up to its parameters."""
+        return self._top.partition(b";")[0]
+
     def next_via(self) -> bytes:
         """Give the Via value behind the topmost one."""
         return self._next_via

@@ -185,6 +185,10 @@ class Core:
         outcome.size = len(make_response(cancel, 200, to_tag=b"x" * TAG_SIZE))
         self.tell(outcome)
 
+    def wrote(self, response: AnyResponse, point: Point) -> bool:
+        """Tell whether a response answers a request that left one of our points (18.1.2)."""
+        return point.wrote(response) or any(other.wrote(response) for other in self.points.all)
+
     def stray_response(self, response: AnyResponse, source: Address, point: Point) -> None:
         """A stateful proxy drops it (RFC 6026 7.3); a stateless one forwards what has our Via (16.11)."""
         if self.generation.policy.stateful or not self.generation.identity.is_our_via(response.via):

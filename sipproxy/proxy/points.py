@@ -8,6 +8,8 @@ a destination sees (RFC 3261 18.1.1, 16.6 items 4 and 8).
 from collections.abc import Callable, Sequence
 
 from sipproxy.interfaces import Address, INetwork, IPort
+from sipproxy.message import AnyResponse, parse_via
+from sipproxy.message.uri import DEFAULT_PORT
 
 MAX_REMEMBERED = 10_000
 
@@ -20,7 +22,7 @@ class Point:
     @ivar write: sends one datagram to an address
     """
 
-    __slots__ = ("_advertised", "_lines", "_local_address", "_wildcard", "family", "port", "write")
+    __slots__ = ("_advertised", "_lines", "_local_address", "_names", "_starts", "_wildcard", "family", "port", "write")
 
     def __init__(self, port: IPort, advertised: str | None, local_address: Callable[[str], str]) -> None:
         """
@@ -33,6 +35,8 @@ class Point:
         self._advertised = (advertised or sent_by(*port.address)).encode("ascii")
         self._local_address = local_address
         self._lines: dict[str, tuple[bytes, bytes]] = {}
+        self._starts: set[bytes] = set()
+        self._names: set[tuple[bytes, int]] = set()
 
     def __repr__(self) -> str:
         return f"<Point {sent_by(*self.port.address)}>"
@@ -44,9 +48,23 @@ class Point:
         lines = self._lines.get(local)
         if lines is None:
             name = sent_by(local, self.port.address[1]).encode("ascii") if local else self._advertised
-            lines = (b"Via: SIP/2.0/UDP " + name + b";branch=", b"Record-Route: <sip:" + name + b";lr")
+            start = b"SIP/2.0/UDP " + name
+            lines = (b"Via: " + start + b";branch=", b"Record-Route: <sip:" + name + b";lr")
             self._lines[local] = lines
+            via = parse_via(start)
+            self._starts.add(start)
+            self._names.add((via.host, via.port or DEFAULT_PORT))
         return lines
+
+    def wrote(self, response: AnyResponse) -> bool:
+        """Tell whether the topmost Via of a response has a sent-by of ours (RFC 3261 18.1.2).
+
+        @raise sipproxy.errors.SipParseError: it is none
+        """
+        if response.via_start() in self._starts:
+            return True
+        via = response.via  # in another spelling
+        return (via.host, via.port or DEFAULT_PORT) in self._names
 
 
 def sent_by(host: str, port: int) -> str:

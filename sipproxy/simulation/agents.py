@@ -289,6 +289,10 @@ class UserAgent:
     def cancel_answered(self, cancel: Request, source: Address, point: IPort) -> None:
         """Leave it to the call, which is told too."""
 
+    def wrote(self, response: AnyResponse, point: IPort) -> bool:
+        """Take whatever has a branch of its own for its own."""
+        return True
+
     def stray_response(self, response: AnyResponse, source: Address, point: IPort) -> None:
         """Acknowledge a late retransmission of a 2xx; all else means nothing."""
         if response.whole().cseq[1] == b"INVITE" and 200 <= response.status < 300:

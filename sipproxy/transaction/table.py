@@ -130,7 +130,7 @@ class TransactionTable(Generic[P]):
         @raise SipParseError: what matching needs cannot be read
         """
         transaction = self._clients.get(response.transaction())
-        if transaction is None:
+        if transaction is None or not self.user.wrote(response, point):
             self.user.stray_response(response, source, point)
         else:
             transaction.receive(response)

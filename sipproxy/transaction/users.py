@@ -58,5 +58,8 @@ class TransactionUser(Protocol[P_contra]):
     def cancel_answered(self, cancel: Request, source: Address, point: P_contra, /) -> None:
         """A CANCEL that matched a transaction was answered 200 (9.2)."""
 
+    def wrote(self, response: AnyResponse, point: P_contra, /) -> bool:
+        """Tell whether the topmost Via of a response has a sent-by of ours (RFC 3261 18.1.2)."""
+
     def stray_response(self, response: AnyResponse, source: Address, point: P_contra, /) -> None:
         """A response that matches no transaction (RFC 6026 7.3)."""

@@ -159,16 +159,24 @@ class ViaTests(WireTestCase):
         self.answer(200)
         self.assertEqual(self.caller.statuses(), [200])
 
-    def test_row_15_known_gap(self) -> None:
-        """Our branch below a sent-by that is not ours is taken for ours; 18.1.2 would have it dropped."""
+    def test_row_15_sent_by(self) -> None:
+        """Our branch below a sent-by that is not ours is none of ours; another spelling of ours is (18.1.2)."""
         self.open()
-        self.ask(b"MESSAGE")
-        ours, below = self.forwarded.values("via")
-        vias = ours.replace(PROXY.encode(), b"192.0.2.200") + b", " + below
-        data = self.called.make_request(b"MESSAGE", b"sip:x", via=vias, call_id=self.forwarded.call_id)
-        self.called.send(data.replace(b"MESSAGE sip:x SIP/2.0", b"SIP/2.0 200 OK"), PROXY_ADDRESS)
-        self.simulation.run(0.1)
-        self.assertEqual(self.caller.statuses(), [200])
+        for sent_by, statuses in (
+            (b"192.0.2.200:5060", []),
+            (PROXY.encode() + b":5061", []),
+            (PROXY.encode(), [200]),
+            (PROXY.encode() + b" : 5060", [200]),
+            (PROXY.encode() + b":05060", [200]),
+        ):
+            self.caller.received.clear()
+            self.ask(b"MESSAGE")
+            ours, below = self.forwarded.values("via")
+            vias = ours.replace(PROXY.encode() + b":5060", sent_by) + b"\r\nVia: " + below
+            data = self.called.make_request(b"MESSAGE", b"sip:x", via=vias, call_id=self.forwarded.call_id)
+            self.called.send(data.replace(b"MESSAGE sip:x SIP/2.0", b"SIP/2.0 200 OK"), PROXY_ADDRESS)
+            self.simulation.run(0.1)
+            self.assertEqual(self.caller.statuses(), statuses, sent_by)
 
     def test_row_15_our_via_goes(self) -> None:
         """Exactly our Via is taken off; the caller's is as it was."""

@@ -104,6 +104,10 @@ class Told:
     def cancel_answered(self, cancel: Request, source: tuple[str, int], point: Wire) -> None:
         """Do nothing: the user of the server transaction records it."""
 
+    def wrote(self, response: AnyResponse, point: Wire) -> bool:
+        """Know its own address."""
+        return response.via.host == SOURCE[0].encode()
+
     def stray_response(self, response: AnyResponse, source: tuple[str, int], point: Wire) -> None:
         """Record a response that matches nothing."""
         self.heard.append(f"stray {response.status}")

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipproxy.errors import UnavailableError
-from sipproxy.message import Request, parse_message
+from sipproxy.message import Request, Response, parse_message
 from test.transaction.fixtures import SOURCE, Layer, parsed, request, response
 
 
@@ -110,6 +110,16 @@ class ResponseMatchingTests(SynchronousTestCase):
         for answer in (response(200, "OPTIONS"), response(200, "CANCEL"), response(180)):
             layer.table.receive_response(answer, SOURCE, layer.wire)
         self.assertEqual(layer.told.heard, ["stray 200", "stray 200", 180])
+
+    def test_sent_by(self) -> None:
+        """A response below a sent-by that is not ours is dropped, whatever its branch (18.1.2)."""
+        layer = Layer()
+        layer.client()
+        foreign = parse_message(response(180).to_bytes().replace(b"UDP 192.0.2.1;", b"UDP 192.0.2.9;"))
+        assert isinstance(foreign, Response)
+        for answer in (foreign, response(180)):
+            layer.table.receive_response(answer, SOURCE, layer.wire)
+        self.assertEqual(layer.told.heard, ["stray 180", 180])
 
 
 class StampTests(SynchronousTestCase):
