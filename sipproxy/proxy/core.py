@@ -25,7 +25,7 @@ from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import Point, Points, sent_by
 from sipproxy.proxy.redirect import Contacts, contacts, split_by_action, status_of
 from sipproxy.proxy.routeset import check_method, is_ping, names_us
-from sipproxy.proxy.validate import validate
+from sipproxy.proxy.validate import check_require, validate
 from sipproxy.routing import NextHop
 from sipproxy.transaction import ClientTransaction, TimerWheel, TransactionTable
 from sipproxy.transaction.via import response_destination
@@ -232,6 +232,7 @@ class Core:
         if self.draining and request.method == b"INVITE" and not request.to.tag:
             raise UnavailableError(b"Shutting Down", retry_after=60)
         if request.method == b"OPTIONS" and is_ping(request, generation.identity):
+            check_require(request)
             exchange.reply(200, headers=(generation.allow, *_OPTIONS_HEADERS))  # 11.2; 16.3 item 3
         else:
             check_method(request, generation.identity, generation.allow)

@@ -4,8 +4,9 @@ from sipproxy.errors import RequestError, SipParseError
 from sipproxy.message import Request
 from sipproxy.message.headers import option_tags
 
-#: Option tags that a Proxy-Require may name.
+#: Option tags that a Proxy-Require may name, and that a Require may name in what we answer ourselves.
 UNDERSTOOD: frozenset[bytes] = frozenset()
+SUPPORTED = frozenset((b"path",))
 
 
 def validate(request: Request) -> None:
@@ -38,8 +39,20 @@ def check_proxy_require(request: Request) -> None:
     @raise RequestError: 420 with Unsupported
     """
     # 8.2.2.3: in a CANCEL and in an ACK for a failure it "MUST be ignored"; another ACK says what its INVITE said.
-    if "proxy-require" not in request.names or request.method in (b"ACK", b"CANCEL"):
-        return
-    unknown = [tag for tag in option_tags(request.values("proxy-require")) if tag not in UNDERSTOOD]
+    if "proxy-require" in request.names and request.method not in (b"ACK", b"CANCEL"):
+        _refuse_unknown(request, "proxy-require", UNDERSTOOD)
+
+
+def check_require(request: Request) -> None:
+    """Refuse extensions that a request for ourselves asks for and that we do not know (8.2.2.3).
+
+    @raise RequestError: 420 with Unsupported
+    """
+    if "require" in request.names:
+        _refuse_unknown(request, "require", SUPPORTED)
+
+
+def _refuse_unknown(request: Request, name: str, known: frozenset[bytes]) -> None:
+    unknown = [tag for tag in option_tags(request.values(name)) if tag not in known]
     if unknown:
         raise RequestError(420, headers=(b"Unsupported: " + b", ".join(unknown),))

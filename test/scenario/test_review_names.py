@@ -152,7 +152,7 @@ class RegisterToTests(WireTestCase):
 
 
 class RequireTests(WireTestCase):
-    """Proxy-Require where it means nothing."""
+    """Require, and Proxy-Require where it means nothing."""
 
     def test_ack_and_cancel(self) -> None:
         """It is ignored in CANCEL, and in an ACK that goes through (8.2.2.3)."""
@@ -161,6 +161,16 @@ class RequireTests(WireTestCase):
             for method in (b"ACK", b"CANCEL"):
                 self.ask(method, b"Proxy-Require: foo", branch=b"z9hG4bK-9", cseq=b"1 " + method)
                 self.assertEqual(self.forwarded.method, method)
+
+    def test_options(self) -> None:
+        """OPTIONS that we answer ourselves asks in vain for extensions that we do not know (8.2.2.3)."""
+        self.open()
+        self.ask(b"OPTIONS", b"Require: path, Foo", b"Require: bar", uri=b"sip:example.com")
+        self.assertEqual((self.response.status, self.response.header("unsupported")), (420, b"foo, bar"))
+        self.ask(b"OPTIONS", b"Require: path", uri=b"sip:example.com")
+        self.assertEqual(self.response.status, 200)
+        self.ask(b"OPTIONS", b"Require: foo")
+        self.assertEqual(self.forwarded.method, b"OPTIONS")
 
 
 class ViaDestinationTests(WireTestCase):
