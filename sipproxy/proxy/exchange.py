@@ -23,6 +23,9 @@ from sipproxy.transaction.timers import Timer
 if TYPE_CHECKING:
     from sipproxy.proxy.core import Core
 
+#: Octets of the longest datagram of IPv4.
+LONGEST = 65_507
+
 
 @implementer(IOutcome)
 class Outcome:
@@ -98,7 +101,10 @@ class Exchange:
     def reply(self, status: int, reason: bytes = b"", headers: Sequence[bytes] = (), body: bytes = b"") -> None:
         """Answer with a response of our own."""
         to_tag = self.server.to_tag if self.server is not None else self.core.stateless_tag(self.request)
-        self.respond(status, make_response(self.request, status, reason, to_tag, headers, body))
+        response = make_response(self.request, status, reason, to_tag, headers, body)
+        if len(response) > LONGEST:  # with what the request brought no room is left for what there is to say
+            status, response = 513, make_response(self.request, 513, to_tag=to_tag)
+        self.respond(status, response)
 
     def fail(self, error: RequestError) -> None:
         """Answer with an error."""

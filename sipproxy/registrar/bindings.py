@@ -18,6 +18,10 @@ from sipproxy.message.headers import MAX_SECONDS
 #: Expiry of a static binding.
 NEVER = math.inf
 
+#: Octets of all registered contacts of an address of record, with what is kept of them: strangers choose every one,
+#: and a 200 must tell all of them in one datagram.
+MOST_OCTETS = 32_768
+
 _HOUR = 3600
 _PARAM = re.compile(rb"[ \t]*;[ \t]*(" + TOKEN + rb")(?:[ \t]*=[ \t]*(?:" + QUOTED + rb"|[^\x00-\x20;,\"<>=]+))?")
 _ACTIONS = (b"proxy", b"redirect")
@@ -107,10 +111,13 @@ def register(request: Request, current: Bindings, policy: Policy, now: float) ->
         # compared with bindings that exist, not with what this request has only added tentatively.
         wanted = [(other, its_uri) for other, its_uri in wanted if not _replaces(binding, uri, other)]
         wanted.append((binding, uri))
-    registered = (*(binding for binding, _ in wanted if binding.expires > now), *kept)
+    added = [binding for binding, _ in wanted if binding.expires > now]
+    registered = (*added, *kept)
     # A limit that was lowered hinders no refresh.
     if len(registered) > max(policy.max_contacts, len(current) - len(static)):
         raise RequestError(403, b"Too Many Contacts")
+    if added:
+        _check_size(registered)
     return registered + static
 
 
@@ -136,7 +143,9 @@ def _refresh(request: Request, old: Binding, policy: Policy, now: float) -> Bind
     if expires <= now:
         return ()
     contact, params, q, action, _, _, _, _, _, instance, reg_id = old
-    return (Binding(contact, params, q, action, expires, now, call_id, cseq, path, instance, reg_id),)
+    refreshed = (Binding(contact, params, q, action, expires, now, call_id, cseq, path, instance, reg_id),)
+    _check_size(refreshed)
+    return refreshed
 
 
 def contact_lines(bindings: Bindings, call_id: bytes, cseq: int, now: float) -> list[bytes]:
@@ -182,6 +191,15 @@ def _check_order(request: Request, touched: list[Binding]) -> None:
     for old in touched:
         if old.call_id == request.call_id and request.cseq[0] <= old.cseq:
             raise RequestError(400, b"CSeq Out Of Order")
+
+
+def _check_size(bindings: Bindings) -> None:
+    """Fail where bindings are more than is kept for one address of record."""
+    size = sum(
+        [len(each.contact) + len(each.params) + len(each.call_id) + sum(map(len, each.path)) for each in bindings]
+    )
+    if size > MOST_OCTETS:
+        raise RequestError(403, b"Contacts Too Large")
 
 
 def _read_contacts(request: Request, values: list[bytes], policy: Policy, now: float) -> list[tuple[Binding, Uri]]:

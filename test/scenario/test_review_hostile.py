@@ -48,6 +48,29 @@ class GrowthTests(WireTestCase):
         self.assertEqual(self.caller.statuses(), [200] * 3 + [403] * 47)
         self.assertEqual(len(self.server.registry.lookup(b"carol@example.com", 0)), 3)
 
+    def test_large_contacts(self) -> None:
+        """Contacts that a 200 could not tell are refused, kept nowhere, and hinder no refresh or removal of others."""
+        self.open()
+        large = [b"Contact: <sip:x@10.2.0.%d>;x=%b" % (at, b"y" * 15_000) for at in range(3)]
+        for line in (*large, large[0], large[1] + b";expires=0", large[2], b"Path: <sip:p>"):
+            self.ask(b"REGISTER", line, uri=b"sip:example.com", to=b"<sip:carol@example.com>")
+        self.assertEqual(self.caller.statuses(), [200, 200, 403, 200, 200, 200, 200])
+        self.assertEqual(len(self.response.headers("contact")), 2)
+
+    def test_large_kept(self) -> None:
+        """So is what else is kept of a contact, and an answer that does not fit with what it repeats is 513."""
+        self.open()
+        contact = b"Contact: <sip:x@10.2.0.1>;x=" + b"y" * 16_000
+        path = b"Path: " + b",".join([b"<sip:%b@p;lr>" % (b"u" * 8000)] * 4)
+        for lines, call_id in (
+            ((contact,), b"a"),
+            ((contact,), b"a" * 40_000),
+            ((contact, path), b"a"),
+            ((), b"a" * 60_000),
+        ):
+            self.ask(b"REGISTER", *lines, uri=b"sip:example.com", to=b"<sip:carol@example.com>", call_id=call_id)
+        self.assertEqual(self.caller.statuses(), [200, 403, 403, 513])
+
     def test_long_call_id(self) -> None:
         """A Call-ID of 60,000 octets comes through, is answered and logged."""
         self.open()
