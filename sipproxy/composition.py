@@ -106,9 +106,23 @@ def compose(settings: Settings, parts: Parts) -> Composition:
         _guarded(parts, _access(settings, parts, identity, expansion)) if needs_access else None,
         Exemption(parts.guard.secret, identity, parts.reactor.seconds) if needs_access else None,
         parts.gateways,
+        _off(settings),
     )
     nams = next((client for client in clients if isinstance(client, GktmpClient)), None)
     return Composition(settings, generation, GenerationService((translation, routing)), nams, gatekeepers)
+
+
+def _off(settings: Settings) -> dict[str, str]:
+    """Name the translators and routers that are off, with what says so."""
+    switches = {
+        "mod_sip_call_forward": (ForwardPolicy.of(settings).is_used, "all CallForward directives Off"),
+        "mod_sip_registry": (settings[REGISTRY], "Registry Off"),
+        "mod_sip_enum": (settings[enum.ENUM], "EnumModule Off"),
+        "mod_sip_gktmp": (settings[gktmp.GKTMP], "GKTMPModule Off"),
+        "mod_sip_routing": (settings[STATIC_ROUTING], "StaticRouting Off"),
+        "mod_sip_ras": (settings[ras.RAS], "RASModule Off"),
+    }
+    return {module: said for module, (is_on, said) in switches.items() if not is_on}
 
 
 def _watched(parts: Parts, watch: Watch) -> Parts:

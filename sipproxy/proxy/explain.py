@@ -26,10 +26,13 @@ from sipproxy.proxy.settings import Policy
 from sipproxy.proxy.stateless import choose
 from sipproxy.proxy.validate import validate
 from sipproxy.routing import NextHop
-from sipproxy.translation import AT_HAND, Target
+from sipproxy.translation import AT_HAND, Target, Targets
 
 if TYPE_CHECKING:
     from sipproxy.proxy.core import Core
+
+TRANSLATORS = ("mod_sip_call_forward", "mod_sip_registry", "mod_sip_enum", "mod_sip_gktmp")
+ROUTERS = ("mod_sip_routing", "mod_sip_ras")
 
 
 @dataclass
@@ -93,13 +96,14 @@ async def _explain(
             raise RequestError(483)
         journey = Journey(generation, request, source, core.now(), generation.policy.stateful)
         journey.subject.trace = explained.trace
-        targets = await _value(journey.targets())
+        targets = await _targets(journey)
         proxied, redirected = split_by_action(targets, request, generation.policy)
         if redirected:
             explained.contacts = await _value(contacts(journey, redirected))
             explained.status = status_of(explained.contacts)
         for target in _in_order(generation.policy, request, proxied):
             explained.ways.append(await _way(core, journey, target, source))
+        _tell_unrouted(journey, targets)
         failed = [way.error for way in explained.ways if way.error is not None]
         if failed and len(failed) == len(explained.ways):
             raise failed[0]
@@ -135,6 +139,32 @@ async def _access(
         except SilenceError as silence:
             said = f"not answered: {silence}"
     explained.trace.append(("access", "mod_sip_authen", said))
+
+
+async def _targets(journey: Journey) -> Targets:
+    """Find the target set; tell also of the translators that have no say in it."""
+    targets: Targets = await _value(journey.targets())
+    why = "another one has contacts" if journey.may_retarget else "the host is not this server"
+    _tell_unasked(journey, "translation", TRANSLATORS, why)
+    return targets
+
+
+def _tell_unrouted(journey: Journey, targets: Targets) -> None:
+    """Tell of the routers that have no say in the next hops."""
+    own = any(journey.generation.identity.is_ours(target.uri) for target in targets)
+    why = "another one has next hops" if own else "no contact is a number at this server"
+    _tell_unasked(journey, "routing", ROUTERS, why)
+
+
+def _tell_unasked(journey: Journey, stage: str, modules: Sequence[str], why: str) -> None:
+    """
+    @param why: the reason where it is not that the module is off
+    """
+    if journey.ready.route is not None:
+        return  # all are bypassed, and that is told
+    trace, off = journey.subject.trace, journey.generation.off
+    told = {module for at, module, _ in trace if at == stage}
+    trace += [(stage, module, f"skipped: {off.get(module, why)}") for module in modules if module not in told]
 
 
 def _in_order(policy: Policy, request: Request, targets: Sequence[Target]) -> Sequence[Target]:

@@ -3,7 +3,8 @@
 A request holds the generation that it began with (see docs/architecture.md).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -49,6 +50,7 @@ class Generation:
     @ivar access: None where Authentication is Off
     @ivar exemption: who need not authenticate again; None where nobody needs to
     @ivar gateways: the health of next hops
+    @ivar off: translators and routers that are not asked, and the setting that says so, for C{explain}
     """
 
     identity: Identity
@@ -60,6 +62,7 @@ class Generation:
     access: IAccess | None
     exemption: Exemption | None
     gateways: IGateways
+    off: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def allow(self) -> bytes:

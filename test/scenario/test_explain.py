@@ -18,6 +18,14 @@ def invite(uri: bytes, headers: bytes = b"", max_forwards: int = 70) -> Request:
     return message
 
 
+OFF = [
+    "translation mod_sip_call_forward: skipped: all CallForward directives Off",
+    "translation mod_sip_enum: skipped: EnumModule Off",
+    "translation mod_sip_gktmp: skipped: GKTMPModule Off",
+]
+NO_GATEKEEPER = "routing mod_sip_ras: skipped: RASModule Off"
+
+
 class ExplainTests(ScenarioTestCase):
     """A server that is asked."""
 
@@ -43,10 +51,12 @@ class ExplainTests(ScenarioTestCase):
             [
                 "access mod_sip_authen: skipped: Authentication Off",
                 f"translation mod_sip_registry: sip:bob@{BOB} q=1, sip:bob@10.0.0.3:5070 q=0.5",
+                *OFF,
                 "routing mod_sip_routing: nothing",
                 f"routing dns: {BOB}:5060",
                 "routing mod_sip_routing: nothing",
                 "routing dns: 10.0.0.3:5070 (10.0.0.3:5070)",
+                NO_GATEKEEPER,
             ],
         )
         self.assertEqual([way.target.q for way in explained.ways], [1.0, 0.5])
@@ -65,10 +75,24 @@ class ExplainTests(ScenarioTestCase):
             [
                 "expansion mod_sip: sip:14085550001@example.com",
                 "translation mod_sip_registry: nothing",
+                *OFF,
                 "routing mod_sip_routing: nothing",
+                NO_GATEKEEPER,
             ],
         )
         self.assertEqual(explained.status, 404)
+
+    def test_not_asked(self) -> None:
+        """Modules that are on and are not asked, with the reason; a Route header bypasses all of them."""
+        on = {"EnumModule": "On", "RASModule": "On", "<RASGateKeeperCluster 1>": [{"RASGatekeeper": "10.0.0.7 1719"}]}
+        self.serve(**on, StaticRegistration=f"bob@example.com sip:bob@{BOB}")
+        lines = self.lines(self.explain(invite(b"sip:bob@example.com")))
+        self.assertIn("translation mod_sip_enum: skipped: another one has contacts", lines)
+        self.assertIn("routing mod_sip_ras: skipped: no contact is a number at this server", lines)
+        lines = self.lines(self.explain(invite(b"sip:bob@10.0.0.9")))
+        self.assertIn("translation mod_sip_registry: skipped: the host is not this server", lines)
+        lines = self.lines(self.explain(invite(b"sip:bob@example.com", b"Route: <sip:10.0.0.9;lr>\r\n")))
+        self.assertEqual([text for text in lines if "skipped" in text], [lines[0]])
 
     def test_slow_names(self) -> None:
         """What has to be asked for is waited for."""
