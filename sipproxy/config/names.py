@@ -26,4 +26,5 @@ class Suggestions:
             return ""
         self._searches_left -= 1
         found = get_close_matches(word.lower(), spelling, n=1)
-        return spelling[found[0]] if found else ""
+        name = spelling[found[0]] if found else ""
+        return "" if name == word else name  # "sqlite:" without its path: to repeat it is no help

@@ -1,6 +1,7 @@
 """Directives in their places, and variables in their values."""
 
 from sipproxy.config import Directive, Listen, Module, Settings, on_off
+from sipproxy.config.names import Suggestions
 from test.config.sample import (
     LISTEN,
     LOG_FORMAT,
@@ -50,6 +51,11 @@ class DirectiveTests(ConfigTestCase):
                 "sipd.conf:3:11: expected exactly two words, got 5",
             ],
         )
+
+    def test_no_suggestion_of_itself(self) -> None:
+        """A word that is right as far as it goes is not suggested to who wrote it."""
+        self.assertEqual(Suggestions().nearest("sqlite:", ("mysql", "sqlite:", "ldap")), "")
+        self.assertEqual(Suggestions().nearest("Sqlite:", ("mysql", "sqlite:", "ldap")), "sqlite:")
 
     def test_number_of_words(self) -> None:
         """A missing word is reported where it would have been, one too many where it is."""
