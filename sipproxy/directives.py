@@ -21,6 +21,21 @@ from sipproxy.config import (
     seconds,
     whole,
 )
+from sipproxy.config.kinds import one_word
+
+_ADVERTISED = address_port(0)
+
+
+def _parse_advertised(word: str) -> tuple[str, int]:
+    """Read what others shall send to; that is never the address that stands for all.
+
+    @raise ValueError: it is none
+    """
+    place = _ADVERTISED.parse((word,))
+    if place[0] in ("0.0.0.0", "::"):
+        raise ValueError("a host that others can send to")
+    return place
+
 
 SERVER_ROOT: Directive[Path] = Directive(
     "ServerRoot",
@@ -39,7 +54,7 @@ LISTEN = Directive(
 )
 ADVERTISED: Directive[tuple[str, int] | None] = Directive(
     "AdvertisedAddress",
-    address_port(0),
+    one_word(_parse_advertised, _ADVERTISED.expected, _ADVERTISED.syntax, show=_ADVERTISED.show),
     None,
     "What Via and Record-Route say, for a server behind NAT; without a port that of the Listen.",
 )
