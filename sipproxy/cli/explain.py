@@ -54,11 +54,11 @@ def explain(
 
 def _past(session: Session, call_id: str, as_json: bool) -> None:
     found = ask(session.server, "GET", "/explain", {"call_id": call_id})
+    if not found["calls"]:
+        raise Failure(f"no call of {call_id} is remembered (ExplainHistory)")
     if as_json:
         print_json(found)
         return
-    if not found["calls"]:
-        raise Failure(f"no call of {call_id} is remembered (ExplainHistory)")
     for call in found["calls"]:
         outcome = (
             "live" if call["duration"] is None else f"{call['status'] or 'forwarded'} after {call['duration']:.3f} s"

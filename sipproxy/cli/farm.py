@@ -9,6 +9,7 @@ from sipproxy.cli.failure import note
 from sipproxy.cli.output import json_option, print_json, print_pairs, print_table, when
 from sipproxy.cli.session import Session, ask, pass_session
 
+_SWITCH = "Farm"
 _MEMBERS = ("NAME", "STATE", "SINCE", "VERSION", "LISTENS AT", "REVISION", "LAG", "PENDING")
 
 
@@ -22,7 +23,7 @@ def farm() -> None:
 @pass_session
 def status(session: Session, as_json: bool) -> None:
     """Tell how the farm is; exit status 1 where it cannot be reached or a member is missing."""
-    found = ask(session.server, "GET", "/farm")
+    found = ask(session.server, "GET", "/farm", switch=_SWITCH)
     if as_json:
         print_json(found)
     else:
@@ -55,7 +56,7 @@ def members(session: Session, as_json: bool) -> None:
 
     LAG is how many changes of the farm a member did not know when it last told.
     """
-    found = ask(session.server, "GET", "/farm")
+    found = ask(session.server, "GET", "/farm", switch=_SWITCH)
     if as_json:
         print_json({"members": found["members"]})
     else:
@@ -83,7 +84,7 @@ def verify(session: Session, as_json: bool) -> None:
 
     What is changed while it is compared may be named as well.
     """
-    found = ask(session.server, "GET", "/farm/verify")
+    found = ask(session.server, "GET", "/farm/verify", switch=_SWITCH)
     if as_json:
         print_json(found)
     else:
@@ -99,5 +100,5 @@ def verify(session: Session, as_json: bool) -> None:
 @pass_session
 def resync(session: Session) -> None:
     """Let this member read all that the farm has anew."""
-    ask(session.server, "POST", "/farm/resync")
+    ask(session.server, "POST", "/farm/resync", switch=_SWITCH)
     note("all is read again")

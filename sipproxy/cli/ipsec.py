@@ -9,6 +9,7 @@ from sipproxy.cli.failure import Failure
 from sipproxy.cli.output import json_option, print_json, print_table, when
 from sipproxy.cli.session import Session, ask, pass_session
 
+_SWITCH = "IPSec"
 _COLUMNS = ("NAME", "ADDRESS", "KEYS", "STATE", "SINCE", "DROPPED", "REFUSED", "REASON")
 
 
@@ -22,7 +23,7 @@ def ipsec(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    found = ask(context.find_object(Session).server, "GET", "/ipsec")  # type: ignore[union-attr]
+    found = ask(context.find_object(Session).server, "GET", "/ipsec", switch=_SWITCH)  # type: ignore[union-attr]
     if as_json:
         print_json(found)
     else:
@@ -46,7 +47,7 @@ def _row(peer: Mapping[str, Any]) -> Sequence[object]:
 @pass_session
 def why(session: Session, name: str, as_json: bool) -> None:
     """Tell what has happened with the association of the peer NAME."""
-    found = [peer for peer in ask(session.server, "GET", "/ipsec")["peers"] if peer["name"] == name]
+    found = [peer for peer in ask(session.server, "GET", "/ipsec", switch=_SWITCH)["peers"] if peer["name"] == name]
     if not found:
         raise Failure(f"there is no IPSecPeer {name}")
     if as_json:
@@ -65,7 +66,7 @@ def why(session: Session, name: str, as_json: bool) -> None:
 @pass_session
 def initiate(session: Session, name: str) -> None:
     """Establish the association with the peer NAME now."""
-    ask(session.server, "POST", "/ipsec", body={"name": name, "action": "initiate"})
+    ask(session.server, "POST", "/ipsec", body={"name": name, "action": "initiate"}, switch=_SWITCH)
     click.echo(f"{name}: established")
 
 
@@ -74,5 +75,5 @@ def initiate(session: Session, name: str) -> None:
 @pass_session
 def rekey(session: Session, name: str) -> None:
     """Give the association with the peer NAME new keys."""
-    ask(session.server, "POST", "/ipsec", body={"name": name, "action": "rekey"})
+    ask(session.server, "POST", "/ipsec", body={"name": name, "action": "rekey"}, switch=_SWITCH)
     click.echo(f"{name}: new keys asked for")

@@ -135,15 +135,18 @@ def ask(
     path: str,
     query: Mapping[str, object] | None = None,
     body: "Json | None" = None,
+    switch: str = "",
 ) -> "Json":
     """Ask something, and give the answer.
 
+    @param switch: the directive that the server knows the path by, where it may be Off
     @raise Failure: it is refused, or there is no answer
     """
     status, content = transport.request(method, path, query or {}, body)
-    if status >= 300:
-        raise Failure(content["error"]["message"])
-    return content
+    if status < 300:
+        return content
+    message = content["error"]["message"]
+    raise Failure(f"{switch} is Off" if switch and message == f"there is no /v1{path}" else message)
 
 
 pass_session = click.make_pass_decorator(Session)

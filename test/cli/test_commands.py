@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 
 from sipproxy import __version__
 from sipproxy.control import Api, Operation, Resource
+from sipproxy.control.declarations import Field
 from sipproxy.control.log_levels import log_levels_resource
 from sipproxy.control.version import version_resource
 from sipproxy.logs.levels import Levels, Severity
@@ -107,6 +108,38 @@ class CallsTests(CommandTestCase):
         self.assertEqual((result.exit_code, result.stderr), (0, "sipproxyctl: 1 of 3 that are pending\n"))
         self.assertEqual(json.loads(self.succeed("calls", "--json"))["pending"], 3)
         self.fail_command("calls", "--limit", "0", status=2)
+
+
+class AbsentTests(CommandTestCase):
+    """Commands about what the server does not have."""
+
+    def test_off(self) -> None:
+        """Where a farm or IPsec is off that is said, not which path is missing."""
+        self.session = serving()
+        for words, switch in (
+            (("farm", "status"), "Farm"),
+            (("farm", "verify", "--json"), "Farm"),
+            (("farm", "resync"), "Farm"),
+            (("ipsec",), "IPSec"),
+            (("ipsec", "why", "x"), "IPSec"),
+            (("ipsec", "rekey", "x"), "IPSec"),
+        ):
+            self.assertEqual(self.fail_command(*words), f"sipproxyctl: {switch} is Off\n")
+
+    def test_unknown_call(self) -> None:
+        """A call that is not remembered is a failure, for scripts as well."""
+        query = (Field("call_id", {"type": "string"}, "The Call-ID.", True),)
+        none = Operation("GET", "Say it.", lambda _: {"calls": []}, {"type": "object"}, query=query)
+        self.session = serving(Resource("/explain", (none,)))
+        for words in ((), ("--json",)):
+            said = self.fail_command("explain", "--call-id", "x", *words)
+            self.assertEqual(said, "sipproxyctl: no call of x is remembered (ExplainHistory)\n")
+
+    def test_no_header(self) -> None:
+        """Records that cannot be had leave no header of a table behind."""
+        self.session = serving()
+        result = self.run_command("accounting", "export")
+        self.assertEqual((result.exit_code, result.stdout), (1, ""))
 
 
 class LogLevelTests(CommandTestCase):
