@@ -19,7 +19,7 @@ from sipproxy.transaction.via import response_destination, stamp
 
 log = Logger(namespace="mod_sip")
 
-QUIET = 1.0  # seconds between two lines about datagrams that are out of bounds
+QUIET = 1.0  # seconds between two lines about datagrams that are beyond the same bound
 
 
 @implementer(IBackloggedUser)
@@ -38,7 +38,7 @@ class Listener(DatagramProtocol):
         self._core = core
         self._table = core.table
         self._open_point = open_point
-        self._last_line = float("-inf")
+        self._said: dict[bytes, float] = {}  # by bound: the parser knows a handful
 
     def makeConnection(self, port: IPort) -> None:  # type: ignore[override]  # our own port, not Twisted's
         """Take the open port."""
@@ -83,7 +83,7 @@ class Listener(DatagramProtocol):
         """Answer what is no proper request, where it can be answered; drop all else (8.2, 16.3 item 1, 18.3)."""
         self.malformed += 1
         if error.status == 513 or error.reason.startswith(b"Too Many"):
-            self._say(error, addr)
+            self._say(error, message, addr)
         sources = self._core.generation.sources
         if isinstance(message, Request) and message.method != b"ACK" and sources.allow(addr[0]):
             self._answer(error, message, addr)
@@ -100,8 +100,9 @@ class Listener(DatagramProtocol):
             # RFC 4475 3.1.2.1: no Via that can be read; where it came from is all that is known.
             self.point.write(make_response(request, error.status, error.reason, b"", error.headers), addr)
 
-    def _say(self, error: SipParseError, addr: Address) -> None:
+    def _say(self, error: SipParseError, message: object, addr: Address) -> None:
         now = self._core.now()
-        if now - self._last_line >= QUIET:
-            self._last_line = now
-            log.warn("out of bounds: {error}", error=error, client=addr)
+        if now - self._said.get(error.reason, float("-inf")) >= QUIET:
+            self._said[error.reason] = now
+            call_id = message.header("call-id") if isinstance(message, Request) else None
+            log.warn("out of bounds: {error}", error=error, client=addr, call_id=call_id)

@@ -101,6 +101,23 @@ class ErrorLogTests(WireTestCase):
             self.assertEqual(text.count("out of bounds"), 1, (directives, text))
             path.unlink()
 
+    def test_line_for_each_bound(self) -> None:
+        """One bound that is passed does not hide another at the same moment; the line has the Call-ID."""
+        path = Path(self.mktemp()).absolute()
+        self.open(ErrorLog=str(path), MaxMessageSize="1000", MaxHeaders="20", MaxVias="3")
+        for headers in (
+            [b"X: " + b"y" * 1000],
+            [b"X: y"] * 20,
+            [b"X: y"] * 20,
+            [b"Via: SIP/2.0/UDP a;branch=z9hG4bKa"] * 3,
+        ):
+            self.ask(b"MESSAGE", *headers)
+        self.simulation.run(1)
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "out of bounds" in line]
+        found = [line.partition("out of bounds: ")[2] for line in lines]
+        self.assertEqual(found, ["513 Message Too Large", "400 Too Many Headers", "400 Too Many Vias"])
+        self.assertEqual(["[call-id " in line for line in lines], [True] * 3, lines)
+
     def test_wide_bounds(self) -> None:
         """Limits that were raised are not undercut by that of separators, above which nothing is answered."""
         for directives, line in (
