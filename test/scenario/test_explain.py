@@ -84,8 +84,8 @@ class ExplainTests(ScenarioTestCase):
 
     def test_not_asked(self) -> None:
         """Modules that are on and are not asked, with the reason; a Route header bypasses all of them."""
-        on = {"EnumModule": "On", "RASModule": "On", "<RASGateKeeperCluster 1>": [{"RASGatekeeper": "10.0.0.7 1719"}]}
-        self.serve(**on, StaticRegistration=f"bob@example.com sip:bob@{BOB}")
+        cluster = {"<RASGateKeeperCluster 1>": [{"RASGatekeeper": "10.0.0.7 1719"}]}
+        self.serve_bob(EnumModule="On", RASModule="On", **cluster)
         lines = self.lines(self.explain(invite(b"sip:bob@example.com")))
         self.assertIn("translation mod_sip_enum: skipped: another one has contacts", lines)
         self.assertIn("routing mod_sip_ras: skipped: no contact is a number at this server", lines)
