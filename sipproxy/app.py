@@ -21,7 +21,7 @@ from sipproxy.access import settings as authen
 from sipproxy.accounting import settings as acct
 from sipproxy.chance import PooledSystemRandom
 from sipproxy.composition import Composition, compose
-from sipproxy.config import Directive, Settings, changed, load
+from sipproxy.config import Directive, Settings, changed, load, load_value
 from sipproxy.control import CONTROL_SOCKET
 from sipproxy.control import watch_settings as watch
 from sipproxy.control.dbus_settings import DBUS
@@ -103,6 +103,14 @@ def load_settings(path: str | Path) -> Settings:
     @raise sipproxy.config.ConfigError: with all that is wrong in it
     """
     return load(Path(path), MODULES, os.environ, directives.SERVER_ROOT)
+
+
+def control_socket_in(path: str | Path) -> Path | None:
+    """Find the control socket that a configuration file names, whatever else is wrong with it.
+
+    @return: None where that is wrong too
+    """
+    return load_value(CONTROL_SOCKET, Path(path), MODULES, os.environ, directives.SERVER_ROOT)
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:

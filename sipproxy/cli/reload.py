@@ -17,6 +17,7 @@ def reload(session: Session, dry_run: bool, as_json: bool) -> None:
     Where anything in it is wrong nothing changes. Requests that are being dealt with end by the configuration that
     they began with.
     """
+    _ = session.settings  # what is wrong is told line by line, without troubling the server
     found = ask(session.server, "POST", "/reload", body={"dry_run": dry_run})
     if as_json:
         print_json(found)

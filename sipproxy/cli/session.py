@@ -13,7 +13,7 @@ from sipproxy.cli.failure import Failure, ServerDownError, note
 
 if TYPE_CHECKING:
     from sipproxy.cli.transport import ITransport
-    from sipproxy.config import Settings
+    from sipproxy.config import ConfigError, Settings
     from sipproxy.control import Json
 
 VARIABLE = "SIPPROXY_CONF"
@@ -42,19 +42,27 @@ class Session:
         return next((place for place in PLACES if os.path.exists(place)), PLACES[-1])
 
     @cached_property
-    def settings(self) -> "Settings":
-        """The configuration of the server.
-
-        @raise click.exceptions.Exit: it is wrong; all that is wrong has been said
-        """
+    def _loaded(self) -> "Settings | ConfigError":
         from sipproxy.app import load_settings
         from sipproxy.config import ConfigError
 
         try:
             return load_settings(self.configuration)
         except ConfigError as error:
-            click.echo(str(error), err=True)
-            raise click.exceptions.Exit(1) from None
+            return error
+
+    @property
+    def settings(self) -> "Settings":
+        """The configuration of the server.
+
+        @raise click.exceptions.Exit: it is wrong; all that is wrong has been said
+        """
+        from sipproxy.config import ConfigError
+
+        if isinstance(self._loaded, ConfigError):
+            click.echo(str(self._loaded), err=True)
+            raise click.exceptions.Exit(1)
+        return self._loaded
 
     @cached_property
     def server(self) -> "ITransport":
@@ -68,10 +76,18 @@ class Session:
         self._stack.callback(transport.close)
         return transport
 
-    @property
+    @cached_property
     def _socket(self) -> Path:
+        from sipproxy.app import control_socket_in
+        from sipproxy.config import ConfigError
         from sipproxy.control.settings import CONTROL_SOCKET
 
+        if isinstance(self._loaded, ConfigError):
+            # Whoever breaks the file of a running server must not lose sight of it.
+            place = control_socket_in(self.configuration)
+            if place is not None and place.is_socket():
+                note(f"{self.configuration} is wrong, as 'check' tells; asking a server that began with another one")
+                return place
         return self.settings[CONTROL_SOCKET]
 
     @cached_property

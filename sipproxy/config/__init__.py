@@ -23,7 +23,7 @@ from sipproxy.config.kinds import (
 )
 from sipproxy.config.manpage import manual
 from sipproxy.config.problems import ConfigError, Position, Problem
-from sipproxy.config.settings import Section, Settings, changed, load
+from sipproxy.config.settings import Section, Settings, changed, load, load_value
 
 __all__ = [
     "Block",
@@ -46,6 +46,7 @@ __all__ = [
     "joined",
     "listen",
     "load",
+    "load_value",
     "manual",
     "milliseconds",
     "networks",

@@ -188,11 +188,39 @@ def load(
         value of it starts, that is the directory of the file
     @raise ConfigError: there is something wrong
     """
+    return Settings._checked(_read(path, modules, environ, root_directive), modules, root_directive)
+
+
+def load_value(
+    directive: Directive[T],
+    path: str | Path,
+    modules: Sequence[Module],
+    environ: Mapping[str, str],
+    root_directive: Directive[Path] | None = None,
+) -> T | None:
+    """Read the value of one directive, whatever else is wrong with a configuration file.
+
+    @return: None where the value itself is wrong
+    """
+    reader = _read(path, modules, environ, root_directive)
+    settings = Settings(reader.top, reader.root, root_directive)
+    try:
+        return settings[directive]
+    except _UnknownValueError:
+        return None
+
+
+def _read(
+    path: str | Path,
+    modules: Sequence[Module],
+    environ: Mapping[str, str],
+    root_directive: Directive[Path] | None,
+) -> Reader:
     start = Position(str(path), 1, 1)
     directory = Path(os.path.abspath(path)).parent
     reader = Reader(start, directory, modules, environ, root_directive)
     reader.read_file(str(path), start)
-    return Settings._checked(reader, modules, root_directive)
+    return reader
 
 
 def _value(directive: Directive[Any], entries: list[Entry], root: Path) -> Any:

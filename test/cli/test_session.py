@@ -44,6 +44,24 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual(ended.exit_code, 1)
         self.assertEqual([line[:12] for line in said.getvalue().splitlines()], ["sipd.conf:1:", "sipd.conf:2:"])
 
+    def test_wrong_beside_a_server(self) -> None:
+        """A server that runs is found though its file has become wrong; without one all that is wrong is told."""
+        Path("sipd.conf").write_text("Lisen 5060\nControlSocket here.sock\n")
+        said = StringIO()
+        with redirect_stderr(said), unix_socket.listen(Path("here.sock").resolve()):
+            _ = Session(None, {}).server
+        self.assertEqual(
+            said.getvalue(),
+            "sipproxyctl: sipd.conf is wrong, as 'check' tells; asking a server that began with another one\n",
+        )
+        Path("here.sock").unlink()
+        for text in ("Lisen 5060\nControlSocket here.sock\n", "ControlSocket\n"):
+            Path("sipd.conf").write_text(text)
+            said = StringIO()
+            with redirect_stderr(said):
+                self.assertRaises(click.exceptions.Exit, lambda: Session(None, {}).server)
+            self.assertEqual(said.getvalue()[:12], "sipd.conf:1:")
+
     def test_down(self) -> None:
         """Where nobody answers at ControlSocket the server is down; what a dead one left says no more."""
         Path("sipd.conf").write_text("ControlSocket here.sock\nRegistryDatabase memory\n")

@@ -3,7 +3,19 @@
 from pathlib import Path
 from typing import assert_type
 
-from sipproxy.config import Computed, ConfigError, Directive, Listen, Module, Position, Problem, Settings, load, text
+from sipproxy.config import (
+    Computed,
+    ConfigError,
+    Directive,
+    Listen,
+    Module,
+    Position,
+    Problem,
+    Settings,
+    load,
+    load_value,
+    text,
+)
 from sipproxy.errors import SipproxyError
 from test.config.sample import (
     DNS_SERVERS,
@@ -62,6 +74,12 @@ class ValueTests(ConfigTestCase):
         self.assertEqual(self.read("")[realm], "proxy.example")
         self.assertEqual(self.read("ServerName a.example")[realm], "a.example")
         self.assertEqual(self.read("ServerName a.example\nProxyDomain b c")[realm], "b")
+
+    def test_single_value(self) -> None:
+        """One value can be had though others are wrong; a wrong one cannot."""
+        path = Path(self.mktemp())
+        path.write_text("SIPT1InMs 100\nSIPT2InMs x\nNonsense\n")
+        self.assertEqual([load_value(each, path, MODULES, {}) for each in (SIP_T1, SIP_T2, MODE)], [0.1, None, "Proxy"])
 
     def test_is_set(self) -> None:
         """Whether, and where, a directive is written can be asked."""

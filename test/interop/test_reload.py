@@ -90,6 +90,8 @@ class OperatorTests(ReloadTestCase):
         for problem in PROBLEMS:
             self.assertRegex(self.proxy.error_log(), rf"not reloaded: \S*{problem}")
         self.assertEqual(self.desk(), "sip:desk@127.0.0.9")
+        status = run_control(self.proxy, "status", "--json")
+        self.assertEqual((status.returncode, json.loads(status.stdout)["state"]), (0, "serving"), status.stderr)
         self.proxy.configure(self.at("127.0.0.9"))
         self.assertEqual(self.generation(), 1)
 
