@@ -65,15 +65,14 @@ class Subscriber:
         """Give H(username:realm:password) in lower-case hexadecimal (RFC 7616 3.4.2).
 
         @param algorithm: C{MD5} or C{SHA-256}
-        @param username: the key or, where that has a domain, its user part; there is no hash for other names
+        @param username: the key or, where that has a domain, its user part; hashes of other names, such as a number
+            before it is expanded, are not kept, but can be computed where the password is known in clear
         @return: None where it can neither be computed nor is kept
         """
-        is_key = username == self.key
-        if not is_key and username != passwords.user_part(self.key):
-            return None
         if self.password is not None:
             return passwords.ha1(algorithm, username, realm, self.password)
-        if realm != self.realm:
+        is_key = username == self.key
+        if realm != self.realm or not (is_key or username == passwords.user_part(self.key)):
             return None
         if algorithm == "MD5":
             kept = self.ha1_md5 if is_key else self.ha1b_md5
