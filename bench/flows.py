@@ -8,7 +8,9 @@ scenarios/*.xml at the caller's and of C{sipp -sn uas} at the callee's side.
 from collections.abc import Callable, Generator, Iterable
 from typing import NamedTuple
 
-from bench.works import USERS
+from bench.works import DOMAIN, PASSWORD, USERS
+from sipproxy.access.credentials import DigestCredentials, parse_auth_params
+from sipproxy.access.digest import compute_response, hash_a1
 
 Address = tuple[str, int]
 Datagram = tuple[bytes, Address]
@@ -55,15 +57,18 @@ def request(method: bytes, uri: bytes, number: int, cseq: int, to_tag: bytes = b
     )  # fmt: skip
 
 
-def register_request(number: int) -> bytes:
-    """Write a REGISTER of a user, each with a Call-ID of its own, as sipp does."""
+def register_request(number: int, cseq: int = 1, more: bytes = b"") -> bytes:
+    """Write a REGISTER of a user, each with a Call-ID of its own, as sipp does.
+
+    @param more: header lines
+    """
     user = number % USERS
     return (
-        b"REGISTER sip:bench.test SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5091;branch=z9hG4bK-%d-r\r\n"
+        b"REGISTER sip:bench.test SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5091;branch=z9hG4bK-%d-%d-r\r\n"
         b"From: <sip:u%d@bench.test>;tag=4711R%d\r\nTo: <sip:u%d@bench.test>\r\nCall-ID: %d-4711@127.0.0.1\r\n"
-        b"CSeq: 1 REGISTER\r\nContact: <sip:u%d@127.0.0.1:5090>\r\nMax-Forwards: 70\r\nExpires: 3600\r\n"
+        b"CSeq: %d REGISTER\r\nContact: <sip:u%d@127.0.0.1:5090>\r\n%bMax-Forwards: 70\r\nExpires: 3600\r\n"
         b"User-Agent: bench\r\nContent-Length: 0\r\n\r\n"
-    ) % (number, user, number, user, number, user)
+    ) % (number, cseq, user, number, user, number, cseq, user, more)
 
 
 def reply(received: bytes, status: bytes, content: bytes = _NOTHING) -> bytes:
@@ -139,10 +144,36 @@ def register(calls: range) -> Flow:
     of_kind(sent, b"SIP/2.0 200", CALLER, len(calls))
 
 
+def register_auth(calls: range) -> Flow:
+    """Register users who are asked for credentials."""
+    sent = yield Step("challenged", [(register_request(n), CALLER) for n in calls])
+    answers = of_kind(sent, b"SIP/2.0 401", CALLER, len(calls))
+    lines = [_credentials(n, answer) for n, answer in zip(calls, answers, strict=True)]
+    yield Step("REGISTER", [(register_request(n, 2, line), CALLER) for n, line in zip(calls, lines, strict=True)])
+    sent = yield Step("commit", [])
+    of_kind(sent, b"SIP/2.0 200", CALLER, len(calls))
+
+
+def _credentials(number: int, answer: bytes) -> bytes:
+    """Write the header line that answers a challenge, as sipp does: with the server's address as uri."""
+    challenge = next(line for line in answer.split(b"\r\n") if line.startswith(b"WWW-Authenticate: Digest "))
+    asked = parse_auth_params(challenge.partition(b"Digest ")[2])
+    realm, user, uri = DOMAIN.encode("ascii"), b"u%d" % (number % USERS), b"sip:127.0.0.1:5060"
+    cnonce = b"%x" % number
+    answered = DigestCredentials(user, realm, asked[b"nonce"], uri, b"", b"MD5", b"auth-int", b"00000001", cnonce)
+    ha1 = hash_a1("MD5", user, realm, PASSWORD.encode("ascii"))
+    response = compute_response("MD5", ha1, answered, b"REGISTER", b"")
+    return (
+        b'Authorization: Digest username="%b",realm="%b",cnonce="%b",nc=00000001,qop=auth-int,uri="%b",nonce="%b",'
+        b'response="%b",algorithm=MD5,opaque="%b"\r\n'
+    ) % (user, realm, cnonce, uri, asked[b"nonce"], response, asked[b"opaque"])
+
+
 FLOWS: dict[str, Callable[[range], Flow]] = {
     "call": call,
     "registered-call": registered_call,
     "stateless-call": call,
     "redirect": redirect,
     "register": register,
+    "register-auth": register_auth,
 }

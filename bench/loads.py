@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.processes import end, free_ports, processors, start
-from bench.works import DOMAIN, NEED_CALLEE, USERS
+from bench.works import DOMAIN, NEED_CALLEE, NEED_SUBSCRIBERS, PASSWORD, USERS
 
 SCENARIOS = Path(__file__).resolve().parent / "scenarios"
 _AT_ONCE = 20_000
@@ -77,9 +77,12 @@ class Load:
             end(sipp)
 
     def _write_users(self, work: str, users: Iterable[int]) -> None:
-        """Write sipp's list of users: a name, and a URI to call it by."""
+        """Write sipp's list of users: a name, and a URI to call it by or what sipp makes its credentials of."""
         host = f"127.0.0.1:{self.callee}" if work in ("call", "stateless-call") else DOMAIN
-        lines = [f"u{number};sip:u{number}@{host}\n" for number in users]
+        second = "sip:u%d@" + host
+        if work in NEED_SUBSCRIBERS:
+            second = f"[authentication username=u%d password={PASSWORD}]"
+        lines = [f"u{number};{second % number}\n" for number in users]
         (self._folder / "users.csv").write_text("SEQUENTIAL\n" + "".join(lines), encoding="ascii")
 
 

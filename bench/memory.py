@@ -8,10 +8,10 @@ from random import Random
 from twisted.internet.testing import MemoryReactorClock
 from zope.interface import implementer
 
-from bench.works import directives
+from bench.subscribers import memory_store
+from bench.works import NEED_SUBSCRIBERS, USERS, directives
 from sipproxy.app import Server, make_service, settings_of
 from sipproxy.databases.subscribers import Subscribers
-from sipproxy.databases.subscribers_memory import MemoryStore as NoSubscribers
 from sipproxy.databases.subscribers_settings import SUBSCRIBER_CACHE
 from sipproxy.interfaces import Address, IDatagramUser, INetwork, IPort
 from sipproxy.process import settle_garbage_collector
@@ -97,7 +97,8 @@ class MemoryServer:
         network = NullNetwork()
         databases = dict.fromkeys(("RegistryDatabase", "RoutingDatabase", "NumbersDatabase"), "memory")
         settings = settings_of(directives(work, root, PORT, **databases, **others))
-        subscribers = Subscribers(NoSubscribers(), self.clock, settings[SUBSCRIBER_CACHE])
+        store = memory_store(USERS if work in NEED_SUBSCRIBERS else 0)
+        subscribers = Subscribers(store, self.clock, settings[SUBSCRIBER_CACHE])
         self.server: Server = make_service(settings, self.clock, network, Random(1), subscribers=subscribers)
         self.server.startService()
         self.port = network.port

@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.processes import Process, end, free_ports, processors, start
-from bench.works import directives, write_configuration
+from bench.subscribers import import_subscribers
+from bench.works import NEED_SUBSCRIBERS, USERS, directives, write_configuration
 
 PATIENCE = 120.0
 """Seconds in which a server must answer, with a million registrations to load too."""
 
 HERE = Path(__file__).resolve().parent
 KAMAILIO = ("kamailio", "-DD", "-f", str(HERE / "kamailio.cfg"), "-m", "512", "-M", "32", "-x", "fm", "-X", "fm")
-_KAMAILIO_MODES = {"stateless-call": ("-A", "STATELESS"), "redirect": ("-A", "REDIRECT")}
+_KAMAILIO_MODES = {
+    "stateless-call": ("-A", "STATELESS"),
+    "redirect": ("-A", "REDIRECT"),
+    "register-auth": ("-A", "AUTH"),
+}
 _PROBE = (
     b"OPTIONS sip:ping@127.0.0.1:9 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bKprobe%d\r\n"
     b"From: <sip:p@bench.test>;tag=1\r\nTo: <sip:ping@bench.test>\r\nCall-ID: probe%d\r\nCSeq: 1 OPTIONS\r\n"
@@ -55,6 +60,8 @@ def ours(work: str, folder: Path, **others: str) -> Iterator[Running]:
     twistd = str(Path(sys.executable).with_name("twistd"))
     command = [sys.executable, twistd, "-n", "--pidfile=", "sipproxy", "-c", str(configuration)]
     with _running(command, folder, port) as server:
+        if work in NEED_SUBSCRIBERS:
+            import_subscribers(configuration, USERS)
         yield server
 
 

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-WORKS = ("call", "registered-call", "stateless-call", "redirect", "register")
+WORKS = ("call", "registered-call", "stateless-call", "redirect", "register", "register-auth")
 
 #: Works whose callees are registered first.
 NEED_REGISTRATIONS = frozenset({"registered-call", "redirect"})
 #: Works that end at a telephone.
 NEED_CALLEE = frozenset({"call", "registered-call", "stateless-call"})
+#: Works whose users have passwords.
+NEED_SUBSCRIBERS = frozenset({"register-auth"})
 
 DOMAIN = "bench.test"
 USERS = 1000
+PASSWORD = "secret"
 
 _OWN: Mapping[str, Mapping[str, str]] = {
     "call": {"AddRecordRoute": "On"},
@@ -19,6 +22,8 @@ _OWN: Mapping[str, Mapping[str, str]] = {
     "stateless-call": {"AddRecordRoute": "On", "StatefulServer": "Off"},
     "redirect": {"SIPServerMode": "Redirect"},
     "register": {},
+    # sipp answers the first challenge, and knows no other algorithm.
+    "register-auth": {"Authentication": "On", "AuthAlgorithms": "MD5"},
 }
 
 
