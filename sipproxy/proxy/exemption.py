@@ -49,6 +49,8 @@ class Exemption:
         return bool(key) and self._identity.is_ours(uri) and is_dialog_key(self._secret, request, key or b"")
 
     def _is_spiral(self, request: Request) -> bool:
+        if request.names.count("via") == 1 and b"," not in request.required("via"):
+            return False  # Below a Via of ours stands that of the one who sent us the request.
         for value in request.values("via"):
             if COOKIE not in value:
                 continue
