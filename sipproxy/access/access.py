@@ -87,7 +87,8 @@ class Access:
         if request.method not in self._methods or self._is_trusted(source[0]):
             return {}
         role = _REGISTRAR if as_registrar else _PROXY
-        found = self._scheme.presented(request.headers(role.credentials), request, source[0])
+        values = request.headers(role.credentials) if role.credentials in request.names else ()
+        found = self._scheme.presented(values, request, source[0])
         if isinstance(found, Lacking):
             raise self._challenge(role, source, found)
         self._failures.check(found.origin, found.username)

@@ -107,21 +107,22 @@ def read_credentials(params: Params) -> DigestCredentials:
 
     @raise SipParseError: one is missing or improper (RFC 7616 3.4)
     """
-    for name in _REQUIRED:
-        if not params.get(name):
-            raise SipParseError(b"Missing %b In Credentials" % name)
+    required = [params.get(name, b"") for name in _REQUIRED]
+    if not all(required):
+        raise SipParseError(b"Missing %b In Credentials" % _REQUIRED[required.index(b"")])
     qop = params.get(b"qop", b"").lower()
     nc, cnonce = params.get(b"nc", b""), params.get(b"cnonce", b"")
     if not qop:
         nc = cnonce = b""  # RFC 2617 3.2.2: neither is sent without qop; no part of RFC 2069's hash.
     elif not cnonce or _NONCE_COUNT(nc) is None:
         raise SipParseError(b"Bad Nonce Count Or Cnonce In Credentials")
+    username, realm, nonce, uri, response = required
     return DigestCredentials(
-        params[b"username"],
-        params[b"realm"],
-        params[b"nonce"],
-        params[b"uri"],
-        params[b"response"].lower(),
+        username,
+        realm,
+        nonce,
+        uri,
+        response.lower(),
         params.get(b"algorithm") or b"MD5",
         qop,
         nc,

@@ -5,7 +5,7 @@ Not here: the C{-sess} variants and SHA-512-256, which no challenge of ours offe
 
 import hashlib
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from hmac import compare_digest
 from typing import Any
 
@@ -17,14 +17,24 @@ HASHES: dict[str, Callable[[bytes], Any]] = {
     "SHA-256": hashlib.sha256,
 }
 
+#: Octets of an A2 whose hash is remembered at most, and how many are.
+_LONGEST_USUAL, _REMEMBERED = 200, 1024
+
 #: The spelling of L{HASHES} by the lower-case one, as algorithms are tokens in any case (RFC 3261 7.3.1).
 SPELLINGS = {name.lower().encode("ascii"): name for name in HASHES}
 
 
 def hash_a1(algorithm: str, username: bytes, realm: bytes, password: bytes) -> bytes:
     """Give H(A1) in hexadecimal (RFC 7616 3.4.2)."""
-    digest: str = HASHES[algorithm](b"%b:%b:%b" % (username, realm, password)).hexdigest()
+    return _hash(algorithm, b"%b:%b:%b" % (username, realm, password))
+
+
+def _hash(algorithm: str, octets: bytes) -> bytes:
+    digest: str = HASHES[algorithm](octets).hexdigest()
     return digest.encode("ascii")
+
+
+_usual_hash = lru_cache(maxsize=_REMEMBERED)(_hash)
 
 
 def compute_response(algorithm: str, ha1: bytes, credentials: DigestCredentials, method: bytes, body: bytes) -> bytes:
@@ -33,18 +43,17 @@ def compute_response(algorithm: str, ha1: bytes, credentials: DigestCredentials,
     @param credentials: all but their response is used
     @param body: the entity body, read with qop C{auth-int} only
     """
-    of = HASHES[algorithm]
     a2 = b"%b:%b" % (method, credentials.uri)
     if credentials.qop == b"auth-int":
         # RFC 8760 2.6 item 7: without a body the hash of no octets.
-        a2 += b":" + of(body).hexdigest().encode("ascii")
-    ha2 = of(a2).hexdigest().encode("ascii")
+        a2 += b":" + (_hash(algorithm, body) if body else _usual_hash(algorithm, body))
+    # Many registrations have one A2: it has nothing of the user.
+    ha2 = _hash(algorithm, a2) if len(a2) > _LONGEST_USUAL else _usual_hash(algorithm, a2)
     if credentials.qop:
         middle = b":".join((credentials.nonce, credentials.nc, credentials.cnonce, credentials.qop))
     else:
         middle = credentials.nonce  # RFC 2069 2.1.1
-    digest: str = of(b"%b:%b:%b" % (ha1, middle, ha2)).hexdigest()
-    return digest.encode("ascii")
+    return _hash(algorithm, b"%b:%b:%b" % (ha1, middle, ha2))
 
 
 def is_right(algorithm: str, ha1: bytes, credentials: DigestCredentials, method: bytes, body: bytes) -> bool:
