@@ -5,6 +5,7 @@ import json
 import subprocess
 import time
 from base64 import b64encode
+from collections.abc import Iterable
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from test.interop.baresip import Baresip
 from test.interop.control import asked
 from test.interop.freeradius import SECRET, FreeRadius
-from test.interop.harness import LOOPBACK, PATIENCE, ROOT, free_host, free_port, program, wait_until
+from test.interop.harness import LOOPBACK, PATIENCE, ROOT, free_host, free_port, make_folder, program, wait_until
 from test.interop.linphone import Linphone
 from test.interop.mysql import DATABASE, PASSWORD, USER, MariaDb
 from test.interop.phones import Phone, aor
@@ -40,6 +41,14 @@ class AuthenticationTestCase(SynchronousTestCase):
         telephone.see_success()
         (status,) = telephone.logged()
         return status
+
+    def registering(self, users: Iterable[str], password: str) -> Sipp:
+        """Let SIPp begin to register users, all with one password, two hundred in a second."""
+        lines = [f"{user};[authentication username={user} password={password}]" for user in users]
+        folder = make_folder(self, "users")
+        (folder / "users.csv").write_text("\n".join(["SEQUENTIAL", *lines, ""]))
+        options = ["-inf", str(folder / "users.csv")]
+        return Sipp(self, "registers_auth", len(lines), self.proxy.address, 200, options=options)
 
     def start(self, settings: str, expected: str = "authentication failed") -> None:
         """Start the server."""
@@ -157,15 +166,26 @@ class MysqlTests(AuthenticationTestCase):
         self.start(
             f"{MD5}SubscriberDatabase mysql\nSubscriberCacheInS 1\nDB_MySQL_HostName {LOOPBACK}\n"
             f"DB_MySQL_Port {self.database.port}\nDB_MySQL_DB {DATABASE}\nDB_MySQL_UserName {USER}\n"
-            f"DB_MySQL_PasswordFile {password}\nDB_MySQL_TimeoutInMs 1000\n",
+            f"DB_MySQL_PasswordFile {password}\n",
             expected="authentication failed|subscriber database is away",
         )
         tables = (
             f"SELECT 1 FROM information_schema.tables WHERE table_name = 'subscribers' AND table_schema = '{DATABASE}'"
         )
         wait_until(lambda: self.database.as_root(tables), "the server has made its table")
-        rows = ", ".join(f"('{name}', 'secret')" for name in ("alice", "bob"))
+        self.put("alice", "bob")
+
+    def put(self, *names: str) -> None:
+        """Insert subscribers, as another program would."""
+        rows = ", ".join(f"('{name}', 'secret')" for name in names)
         self.database.as_root(f"INSERT INTO subscribers (username, password) VALUES {rows}", database=DATABASE)
+
+    def test_many(self) -> None:
+        """Four hundred of whom nothing is known yet register, two hundred in a second; none fails."""
+        names = [f"user{number}" for number in range(400)]
+        self.put(*names)
+        self.registering(names, "secret").see_success()
+        self.assertEqual(self.proxy.bindings_on_disk(), sorted(f"{name}@{REALM}" for name in names))
 
     def state(self) -> str:
         """Give what the server says of its database."""
@@ -193,16 +213,22 @@ class MysqlTests(AuthenticationTestCase):
 class RadiusTests(AuthenticationTestCase):
     """FreeRADIUS knows who may, among them bob."""
 
-    def start_with(self, scheme: str) -> FreeRadius:
-        """Start FreeRADIUS and the server."""
+    def start_with(
+        self,
+        scheme: str,
+        patience: str = "RadiusTimeoutInMs 300\nRadiusRetries 1\nRadiusDeadTimeInS 1\n",
+    ) -> FreeRadius:
+        """Start FreeRADIUS and the server.
+
+        @param patience: directives, also others
+        """
         radius = FreeRadius(self)
         secret = Path(self.mktemp()).resolve()
         secret.touch(0o600)
         secret.write_bytes(SECRET)
         host, port = radius.auth
         self.start(
-            f"{MD5}AuthScheme {scheme}\nRadiusServer auth {host}:{port} {secret}\n"
-            "RadiusTimeoutInMs 300\nRadiusRetries 1\nRadiusDeadTimeInS 1\n",
+            f"{MD5}AuthScheme {scheme}\nRadiusServer auth {host}:{port} {secret}\n{patience}",
             expected="authentication failed|radius auth",
         )
         return radius
@@ -219,6 +245,26 @@ class RadiusTests(AuthenticationTestCase):
         self.assertIn("away", json.dumps(asked(self.proxy, "/status")["dependencies"]))
         radius.start()
         wait_until(lambda: self.register("bob", "hello") == "200", "FreeRADIUS is asked again")
+
+    def test_slow(self) -> None:
+        """Three hundred registrations wait for a server that is stopped; calls go on, and in the end nothing failed."""
+        place = f"{LOOPBACK}:{free_port()}"
+        contact = f"StaticRegistration service@{REALM} sip:service@{place}\n"
+        radius = self.start_with("RADIUS_Digest", f"RadiusTimeoutInMs 20000\nAuthMethods REGISTER\n{contact}")
+        radius.pause()
+        registering = self.registering(["bob"] * 300, "hello")
+        wait_until(lambda: self.pending() == 300, "all of them wait")
+        called = Sipp(self, "uas", 100, port=int(place.rpartition(":")[2]))
+        Sipp(self, "uac", 100, self.proxy.address).see_success()
+        called.see_success()
+        self.assertEqual(self.pending(), 300)
+        radius.resume()
+        registering.see_success()
+        self.assertEqual(self.pending(), 0)
+
+    def pending(self) -> int:
+        """Give how many requests the server is dealing with."""
+        return int(asked(self.proxy, "/status")["pending"])
 
     def test_chap(self) -> None:
         """A Basic challenge, and CHAP to RADIUS: right, wrong, and nobody to ask."""
