@@ -14,7 +14,7 @@ PEERS ?= baresip-core bind9 bind9-dnsutils dbus dbus-bin dbus-daemon etcd-server
     freeradius-utils gcc iproute2 kamailio knot ldap-utils libc6-dev libcharon-extra-plugins libglib2.0-bin \
     libstrongswan-extra-plugins libstrongswan-standard-plugins linphone-cli logrotate mandoc mariadb-server \
     openssh-client openssl prometheus python3-dev sip-tester slapd strace strongswan-charon systemd tshark util-linux
-BENCH_PEERS ?= kamailio sip-tester
+BENCH_PEERS ?= kamailio mariadb-server sip-tester
 # A user agent as a Python extension. It is GPL and brings its own libraries: an environment of its own.
 PJSUA2 := pjsua2-python==2.15.1.post1
 PEERS_VENV := .venv-peers

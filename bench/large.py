@@ -1,4 +1,4 @@
-"""What many registrations, many transactions, many calls and damaged datagrams cost."""
+"""What many registrations, transactions, calls, damaged datagrams and subscribers cost, and a slow backend."""
 
 import gc
 import os
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from twisted.logger import globalLogBeginner
 
+from bench.backends import cold_subscribers, slow_radius
 from bench.fuzz import Outcome, fuzz
 from bench.inprocess import BATCH, Driver, Unmeasured
 from bench.loads import Load
@@ -22,7 +23,7 @@ from bench.registrations import make_database
 from bench.servers import ours
 from bench.soak import soak
 
-PARTS = ("registrations", "transactions", "growth", "fuzz")
+PARTS = ("registrations", "transactions", "growth", "fuzz", "subscribers", "radius")
 
 _FEW = 1000
 _CALLED = 5000
@@ -39,6 +40,8 @@ class Chosen(NamedTuple):
     @ivar rounds: runs with few and with many registrations
     @ivar calls: calls after which memory must not have grown
     @ivar datagrams: damaged datagrams
+    @ivar subscribers: in MariaDB
+    @ivar waiting: registrations that wait for RADIUS
     @ivar seed: of their damage
     """
 
@@ -48,6 +51,8 @@ class Chosen(NamedTuple):
     rounds: int = 3
     calls: int = 100_000
     datagrams: int = 200_000
+    subscribers: int = 10_000
+    waiting: int = 1000
     seed: int = 1
 
 
@@ -223,4 +228,6 @@ _MEASURES: dict[str, Callable[[Chosen], dict[str, Any]]] = {
     "transactions": _transactions,
     "growth": _growth,
     "fuzz": _fuzz,
+    "subscribers": lambda chosen: cold_subscribers(chosen.subscribers),
+    "radius": lambda chosen: slow_radius(chosen.waiting, chosen.seconds, chosen.rounds),
 }

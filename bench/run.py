@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
         ("registrations", "registrations in the database"),
         ("calls", "calls after which memory must not have grown"),
         ("datagrams", "damaged datagrams"),
+        ("subscribers", "subscribers in MariaDB"),
+        ("waiting", "registrations that wait for a slow RADIUS server"),
         ("seed", "seed of their damage"),
     ):
         many.add_argument(f"--{name}", type=int, default=Chosen._field_defaults[name], help=sentence)
