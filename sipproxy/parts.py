@@ -180,7 +180,7 @@ def _guard(settings: Settings, reactor: Any, network: INetwork, resolver: IResol
 
 def _accounting(settings: Settings, reactor: Any, network: INetwork, radius: RadiusClient | None) -> AccountingService:
     spool, place = settings[acct.SPOOL], settings[acct.ACCOUNTING_FILE]
-    sends = radius is not None and any(server.kind == "acct" for server in settings[RADIUS_SERVER])
+    sends = any(server.kind == "acct" for server in settings[RADIUS_SERVER])
     return make_accounting(
         reactor,
         reactor.seconds,
@@ -191,7 +191,7 @@ def _accounting(settings: Settings, reactor: Any, network: INetwork, radius: Rad
             settings[acct.MAX_CALL_AGE], settings[acct.SPOOL_MAX], settings[authen.USER_SOURCE], settings[ADD_DOMAIN]
         ),
         Destinations(
-            radius.send if radius is not None and sends else None,
+            radius if sends else None,
             None if place is None else AppendFile(str(place)),
         ),
         nas_attributes(nas_address(settings, network)),

@@ -7,7 +7,7 @@ and come back as they were.
 """
 
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 #: The records of a call, as bits, in the order in which they are sent.
 START, INTERIM, STOP = 1, 2, 4
@@ -87,13 +87,13 @@ class Call:
     @ivar written: the records that may be delivered: they are in the spool, or it cannot be written
     @ivar is_stored: whether the spool has a row of it
     @ivar outcome: its request while that is pending here, None for one that was read back
+    @ivar packed: see L{sipproxy.accounting.packets}
     @ivar was_cancelled: whether the caller sent CANCEL
     @ivar slot: see L{sipproxy.accounting.deadlines}
     """
 
     __slots__ = (
         "__weakref__",
-        "_head",
         "branches",
         "chosen",
         "connected",
@@ -103,6 +103,7 @@ class Call:
         "is_stored",
         "number",
         "outcome",
+        "packed",
         "refreshed",
         "session",
         "slot",
@@ -114,7 +115,7 @@ class Call:
     def __init__(self, invite: Invite, branch: Branch, outcome: object = None) -> None:
         self.number = 0
         self.invite = invite
-        self._head = ""
+        self.packed = b""
         self.branches = [branch]
         self.chosen = 0
         self.connected: float | None = None
@@ -152,20 +153,22 @@ class Call:
             return self.connected
         return self.invite.setup
 
-    def to_json(self) -> str:
-        """Write it, without what only the process knows that it lives in."""
-        # Put together here: the encoder takes several times as long, and this is done for every change.
-        if not self._head:
-            *texts, setup = self.invite
-            self._head = ",".join([*map(_encode, texts), repr(setup)])
+    def invite_text(self) -> str:
+        """Write what does not change of it, as JSON."""
+        # Put together here: the encoder takes several times as long.
+        *texts, setup = self.invite
+        return f"[{','.join(map(_encode, texts))},{setup!r}]"
+
+    def state_text(self) -> str:
+        """Write what changes of it, as JSON, without what only the process knows that it lives in."""
         branches = ",".join([f"[{_encode(host)},{port},{_encode(uri)}]" for host, port, uri in self.branches])
         dialogs = ",".join(map(_encode, self.dialogs))
         end = "null"
         if self.end is not None:
-            end = f"[{self.end.time!r},{self.end.cause},{self.end.terminate},{_encode(self.end.method)}]"
+            end = f'[{self.end.time!r},{self.end.cause},{self.end.terminate},"{self.end.method}"]'
         return (
-            f"[{self._head},[{branches}],{self.chosen},{_number(self.connected)},[{dialogs}]"
-            f",{self.session!r},{self.refreshed!r},{end},{'true' if self.was_cancelled else 'false'}]"
+            f"[[{branches}],{self.chosen},{_number(self.connected)},[{dialogs}],{self.session!r},{self.refreshed!r}"
+            f",{end},{'true' if self.was_cancelled else 'false'}]"
         )
 
 
@@ -173,18 +176,16 @@ def _number(value: float | None) -> str:
     return "null" if value is None else repr(value)
 
 
-def call_from_json(number: int, text: str, radius: int, file: int) -> Call:
-    """Read what L{Call.to_json} wrote.
+def call_of(number: int, invite: str, state: str, radius: int, file: int) -> Call:
+    """Read what L{Call.invite_text} and L{Call.state_text} wrote.
 
     @param radius: the records that wait for RADIUS
     @param file: the records that wait for the file
     @raise ValueError: it is something else
     """
-    fields: Any = _decode(text)
     try:
-        size = len(Invite._fields)
-        branches, chosen, connected, dialogs, session, refreshed, end, was_cancelled = fields[size:]
-        call = Call(Invite(*fields[:size]), Branch(*branches[0]))
+        branches, chosen, connected, dialogs, session, refreshed, end, was_cancelled = _decode(state)
+        call = Call(Invite(*_decode(invite)), Branch(*branches[0]))
         call.branches = [Branch(*branch) for branch in branches]
         call.end = None if end is None else End(*end)
     except (TypeError, IndexError) as error:

@@ -6,7 +6,7 @@ none, all waits, longer from time to time, and then one record is tried before
 the others follow. A record is done with its Accounting-Response.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -17,9 +17,8 @@ from twisted.python.failure import Failure
 
 from sipproxy.accounting.backlog import Backlog
 from sipproxy.accounting.call import RADIUS, Call
-from sipproxy.accounting.records import attributes
+from sipproxy.accounting.packets import RecordPacker
 from sipproxy.errors import UnavailableError
-from sipproxy.wire.radius import ACCOUNTING_REQUEST, Attribute
 
 log = Logger(namespace="mod_sip_radius")
 
@@ -28,7 +27,7 @@ MOST_UNDER_WAY = 1000
 #: How long nothing is sent after no server has answered: at first, and at most, seconds.
 SHORTEST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 
-Send = Callable[[int, Sequence[Attribute]], "Deferred[Any]"]
+Send = Callable[[Callable[[], bytes]], "Deferred[Any]"]
 
 
 class Ledger(Protocol):
@@ -66,12 +65,12 @@ class Delivery:
         backlog: Backlog,
         ledger: Ledger,
         send: Send,
-        nas: Sequence[Attribute],
+        packer: RecordPacker,
     ) -> None:
         """
         @param now: gives the time in seconds since 1970
-        @param send: sends a packet of a code with attributes; fails with UnavailableError where nobody answers
-        @param nas: who sends it, see L{sipproxy.wire.radius.nas_attributes}
+        @param send: sends a record, see L{sipproxy.net.radius.RadiusClient.account}
+        @param packer: writes records
         """
         self.under_way = 0
         self._clock = clock
@@ -79,7 +78,7 @@ class Delivery:
         self._backlog = backlog
         self._ledger = ledger
         self._send = send
-        self._nas = tuple(nas)
+        self._packer = packer
         self._sent: set[Deferred[Any]] = set()
         self._away_since: float | None = None
         self._reason = ""
@@ -128,33 +127,25 @@ class Delivery:
 
     def _send_next(self, call: Call) -> None:
         kind = call.next_for(RADIUS)
-        told: list[Attribute] = attributes(call, kind, self._nas)
-        # RFC 2866 5.2: it changes with every sending.
-        told.append(("Acct-Delay-Time", partial(self._delay, call.time_of(kind))))
         self.under_way += 1
-        sent = self._send(ACCOUNTING_REQUEST, told)
+        sent = self._send(partial(self._content, call, kind))
         self._sent.add(sent)
-        sent.addBoth(self._ended, sent)
-        sent.addCallbacks(partial(self._acknowledged, call, kind), partial(self._failed, call, kind))
+        sent.addCallbacks(self._acknowledged, self._failed, (sent, call, kind), {}, (sent, call, kind))
         sent.addErrback(_broke)
 
-    def _delay(self, event: float) -> int:
-        return max(0, int(self._now() - event))
+    def _content(self, call: Call, kind: int) -> bytes:
+        return self._packer.pack(call, kind, max(0, int(self._now() - call.time_of(kind))))
 
-    def _ended(self, result: Any, sent: "Deferred[Any]") -> Any:
-        self._sent.discard(sent)
-        self.under_way -= 1
-        return result
-
-    def _acknowledged(self, call: Call, kind: int, _: object) -> None:
+    def _acknowledged(self, _: object, sent: "Deferred[Any]", call: Call, kind: int) -> None:
+        self._ended(sent)
         if self._away_since is not None:
             log.info("accounting records are acknowledged again", severity="notice")
-        self._away_since, self._reason, self._pause = None, "", 0.0
-        self._ledger.delivered(call, RADIUS, kind)
-        self._backlog.done(call)
-        self._pump()
+            self._away_since, self._reason = None, ""
+        self._pause = 0.0
+        self._done(call, kind)
 
-    def _failed(self, call: Call, kind: int, failure: Failure) -> None:
+    def _failed(self, failure: Failure, sent: "Deferred[Any]", call: Call, kind: int) -> None:
+        self._ended(sent)
         if isinstance(failure.value, UnavailableError):
             self._backlog.give_back(call)
             self._wait(failure.value)
@@ -162,9 +153,16 @@ class Delivery:
             # A record that cannot be sent must not hold up the others.
             log.failure("fault in an accounting record", failure)
             self._ledger.refuse(call, kind, "it cannot be sent")
-            self._ledger.delivered(call, RADIUS, kind)
-            self._backlog.done(call)
-            self._pump()
+            self._done(call, kind)
+
+    def _ended(self, sent: "Deferred[Any]") -> None:
+        self._sent.discard(sent)
+        self.under_way -= 1
+
+    def _done(self, call: Call, kind: int) -> None:
+        self._ledger.delivered(call, RADIUS, kind)
+        self._backlog.done(call)
+        self._pump()
 
     def _wait(self, error: UnavailableError) -> None:
         """Send nothing for a while."""

@@ -24,14 +24,18 @@ _MODE = 0o640
 class Change(NamedTuple):
     """What a line says.
 
-    @ivar text: the call, as JSON
+    @ivar radius: the records that wait for RADIUS, as bits
+    @ivar file: the records that wait for the file
+    @ivar state: what changes of the call, as JSON; empty where nothing of that has
+    @ivar invite: what does not, as JSON; empty where the spool has it already
     """
 
     number: int
     radius: int
     file: int
     is_open: bool
-    text: str
+    state: str
+    invite: str
 
 
 class Journal:
@@ -66,8 +70,8 @@ class Journal:
 
     def write(self, change: Change) -> None:
         """Write a change down; where it cannot be written it is not."""
-        number, radius, file, is_open, text = change
-        line = f"{number}\t{radius}\t{file}\t{is_open:d}\t{text}\n".encode("ascii")
+        number, radius, file, is_open, state, invite = change
+        line = f"{number}\t{radius}\t{file}\t{is_open:d}\t{invite}\t{state}\n".encode("ascii")
         if self._is_torn:
             line = b"\n" + line
         try:
@@ -134,10 +138,11 @@ def read_changes(path: Path, after: int, last: int) -> Iterator[Change]:
 def _read(line: bytes) -> Change | None:
     fields = line.split(b"\t")
     # JSON ends with its bracket: without, the line is not whole.
-    if len(fields) != 5 or not all(field.isdigit() for field in fields[:4]) or fields[4][-1:] != b"]":
+    if len(fields) != 6 or not all(field.isdigit() for field in fields[:4]) or fields[5][-1:] != b"]":
         return None
     number, radius, file, is_open = map(int, fields[:4])
-    return Change(number, radius, file, bool(is_open), fields[4].decode("ascii"))
+    invite, state = fields[4].decode("ascii"), fields[5].decode("ascii")
+    return Change(number, radius, file, bool(is_open), state, invite)
 
 
 def _file(path: Path, number: int) -> str:

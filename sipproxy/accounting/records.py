@@ -75,8 +75,6 @@ _CAUSES = {
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-# Values that stand for a number.
-_NAMED = ("Acct-Status-Type", "Acct-Terminate-Cause")
 # What tells calls apart.
 _IDENTIFYING = ("call-id", "sip-attempt")
 
@@ -132,63 +130,85 @@ def duration_of(call: Call) -> int:
     return max(0, round(call.end.time - call.connected))
 
 
-def _standard(call: Call, kind: int) -> Iterator[tuple[str, str | int]]:
-    """Give the attributes of RFC 2866 and 2869."""
+def _standard(call: Call) -> Iterator[tuple[str, str]]:
+    """Give the attributes of RFC 2866 and 2865 that are the same in all records of a call."""
     invite = call.invite
-    yield "Acct-Status-Type", NAMES[kind]
     yield "Acct-Session-Id", invite.call_id
     yield "User-Name", invite.user
     yield "Called-Station-Id", invite.called
     yield "Calling-Station-Id", invite.calling
+
+
+def _own_standard(call: Call, kind: int) -> Iterator[tuple[str, str | int]]:
+    """Give the attributes of RFC 2866 and 2869 that are a record's own."""
+    yield "Acct-Status-Type", NAMES[kind]
     yield "Event-Timestamp", int(call.time_of(kind))
     if kind == STOP and call.end is not None:
         yield "Acct-Session-Time", duration_of(call)
         yield "Acct-Terminate-Cause", TERMINATE_NAMES[call.end.terminate]
 
 
-def _cisco(call: Call, kind: int) -> Iterator[tuple[str, str]]:
-    """Give Cisco's attributes, without the names in their text."""
+def _cisco(call: Call) -> Iterator[tuple[str, str]]:
+    """Give Cisco's attributes that are the same in all records of a call, without the names in their text."""
     invite = call.invite
-    branch = call.branches[0 if kind == START else call.chosen]
     yield "h323-setup-time", cisco_time(invite.setup)
     yield "h323-call-origin", "proxy"
     if invite.conf_id:
         yield "h323-conf-id", invite.conf_id
+    yield "call-id", invite.call_id
+    yield "session-protocol", "sipv2"
+    yield "prev-hop-ip", invite.source
+    yield "incoming-req-uri", invite.uri
+
+
+def _own_cisco(call: Call, kind: int) -> Iterator[tuple[str, str]]:
+    """Give Cisco's attributes that are a record's own."""
+    method = "INVITE"
     if kind != START and call.connected is not None:
         yield "h323-connect-time", cisco_time(call.connected)
     if kind == STOP and call.end is not None:
+        method = call.end.method
         yield "h323-disconnect-time", cisco_time(call.end.time)
         yield "h323-disconnect-cause", f"{call.end.cause:X}"
-    yield "call-id", invite.call_id
-    yield "session-protocol", "sipv2"
-    yield "method", call.end.method if kind == STOP and call.end is not None else "INVITE"
-    yield "prev-hop-ip", invite.source
+    yield "method", method
+    branch = call.branches[0 if kind == START else call.chosen]
     yield "next-hop-ip", branch.host
-    yield "incoming-req-uri", invite.uri
     yield "outgoing-req-uri", branch.uri
 
 
-def attributes(call: Call, kind: int, nas: Sequence[Attribute]) -> list[Attribute]:
-    """Give what is sent of a record, but for Acct-Delay-Time.
+def common_attributes(call: Call, nas: Sequence[Attribute]) -> list[Attribute]:
+    """Give what all records of a call say.
 
-    @param kind: L{START}, L{INTERIM} or L{STOP}
-    @param nas: who sends it, see L{sipproxy.wire.radius.nas_attributes}
+    @param nas: who sends them, see L{sipproxy.wire.radius.nas_attributes}
     """
-    found: list[Attribute] = [
-        (name, octets(value) if isinstance(value, str) and name not in _NAMED else value)
-        for name, value in _standard(call, kind)
-    ]
+    found: list[Attribute] = [(name, octets(value)) for name, value in _standard(call)]
     found += nas
-    found += [(name, _vendor(name, text)) for name, text in _cisco(call, kind)]
+    found += [(name, _vendor(name, text)) for name, text in _cisco(call)]
     found.append(("Cisco-AVPair", _vendor("sip-attempt", attempt_of(call))))
     return found
 
 
+def own_attributes(call: Call, kind: int) -> list[Attribute]:
+    """Give what one record of a call says, but for Acct-Delay-Time.
+
+    @param kind: L{START}, L{INTERIM} or L{STOP}
+    """
+    found: list[Attribute] = [*_own_standard(call, kind)]
+    found += [(name, _vendor(name, text)) for name, text in _own_cisco(call, kind)]
+    return found
+
+
 def as_fields(call: Call, kind: int, nas: Sequence[Attribute]) -> dict[str, object]:
-    """Give a record for JSON: the same attributes, but text without its own name, and nothing that is empty."""
-    fields: dict[str, object] = dict(_standard(call, kind))
+    """Give a record for JSON: the same attributes, but text without its own name, and nothing that is empty.
+
+    @param kind: L{START}, L{INTERIM} or L{STOP}
+    @param nas: who sends it
+    """
+    fields: dict[str, object] = dict(_own_standard(call, kind))
+    fields.update(_standard(call))
     fields.update(nas)
-    fields.update(_cisco(call, kind))
+    fields.update(_cisco(call))
+    fields.update(_own_cisco(call, kind))
     fields["sip-attempt"] = attempt_of(call)
     return {name: value for name, value in fields.items() if value != ""}
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 
-from sipproxy.accounting.call import Call, call_from_json
+from sipproxy.accounting.call import Call, call_of
 from sipproxy.accounting.journal import Change, read_changes
 from sipproxy.databases.sqlite import LOCK_TIMEOUT, Schema, SqliteFile, pending
 from sipproxy.errors import StoreError
@@ -22,7 +22,7 @@ SPOOL_SCHEMA = Schema(
         (
             # radius, file: the records that wait for each, as bits: 1 Start, 2 Interim-Update, 4 Stop.
             "CREATE TABLE calls (number INTEGER NOT NULL PRIMARY KEY, radius INTEGER NOT NULL, file INTEGER NOT NULL,"
-            " is_open INTEGER NOT NULL, call TEXT NOT NULL)",
+            " is_open INTEGER NOT NULL, state TEXT NOT NULL, invite TEXT NOT NULL)",
             # Up to which file of changes all is in the table.
             "CREATE TABLE journal (done INTEGER NOT NULL)",
             "INSERT INTO journal VALUES (0)",
@@ -33,7 +33,9 @@ SPOOL_SCHEMA = Schema(
 # One statement for many rows, as sqlite3 lets go of the interpreter for each.
 _ROWS_IN_STATEMENT = 64
 _STORE = tuple(
-    f"INSERT OR REPLACE INTO calls VALUES {', '.join(['(?, ?, ?, ?, ?)'] * rows)}"
+    f"INSERT INTO calls VALUES {', '.join(['(?, ?, ?, ?, ?, ?)'] * rows)} ON CONFLICT (number) DO UPDATE SET"
+    " radius = excluded.radius, file = excluded.file, is_open = excluded.is_open,"
+    " state = CASE excluded.state WHEN '' THEN state ELSE excluded.state END"
     for rows in range(_ROWS_IN_STATEMENT + 1)
 )
 _REMOVE = tuple(
@@ -41,22 +43,26 @@ _REMOVE = tuple(
 )
 _DONE = "SELECT done FROM journal"
 _SET_DONE = "UPDATE journal SET done = ?"
-_OPEN = "SELECT number, call, radius, file FROM calls WHERE is_open ORDER BY number"
+_OPEN = "SELECT number, invite, state, radius, file FROM calls WHERE is_open ORDER BY number"
 _WAITING = "SELECT radius, file, is_open, count(*) FROM calls GROUP BY radius, file, is_open"
+_IS_THERE = "SELECT count(*) FROM calls WHERE number = ?"
 _LAST = "SELECT ifnull(max(number), 0) FROM calls"
 _PAGE = (
-    "SELECT number, call, radius, file FROM calls WHERE number > ? AND ((radius & ?) | (file & ?)) AND is_open <= ?"
-    " ORDER BY number LIMIT ?"
+    "SELECT number, invite, state, radius, file FROM calls"
+    " WHERE number > ? AND ((radius & ?) | (file & ?)) AND is_open <= ? ORDER BY number LIMIT ?"
 )
 
 _ROWS_AT_ONCE = 1000
+# For changes of a call whose INVITE is in the file already.
+_NO_INVITE = '["","",0,"","","","","","",0]'
 
 
 class Row(NamedTuple):
-    """A call as the file has it."""
+    """A call as the file has it; see L{Change}."""
 
     number: int
-    text: str
+    invite: str
+    state: str
     radius: int
     file: int
 
@@ -177,23 +183,30 @@ def load_rows(cursor: Any, path: Path, last: int) -> Loaded:
     changes: dict[int, Change] = {}
     try:
         for change in read_changes(path, done, last):
-            if _is_whole(change):
-                changes[change.number] = change
+            _join(changes, change)
     except OSError as error:
         raise StoreError(f"{path}: its changes cannot be read: {error.strerror}") from error
     kept = [change for change in changes.values() if change.is_open or change.radius or change.file]
-    _store(cursor, kept)
+    _store(cursor, [change for change in kept if change.invite or _is_there(cursor, change.number)])
     _remove(cursor, list(changes.keys() - {change.number for change in kept}))
     cursor.execute(_SET_DONE, (max(done, last),))
     return _read_all(cursor)
 
 
-def _is_whole(change: Change) -> bool:
+def _join(changes: dict[int, Change], change: Change) -> None:
+    """Add a change, if it is whole, to what is known of its call."""
+    before = changes.get(change.number)
+    invite = change.invite or (before.invite if before is not None else "")
     try:
-        call_from_json(change.number, change.text, change.radius, change.file)
+        call_of(change.number, invite or _NO_INVITE, change.state, change.radius, change.file)
     except ValueError:
-        return False
-    return True
+        return
+    changes[change.number] = change._replace(invite=invite)
+
+
+def _is_there(cursor: Any, number: int) -> bool:
+    cursor.execute(_IS_THERE, (number,))
+    return bool(cursor.fetchone()[0])
 
 
 def _read_all(cursor: Any) -> Loaded:
@@ -201,9 +214,9 @@ def _read_all(cursor: Any) -> Loaded:
     damaged = 0
     cursor.execute(_OPEN)
     while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        for number, text, radius, file in rows:
+        for row in rows:
             try:
-                calls.append(call_from_json(number, text, radius, file))
+                calls.append(call_of(*row))
             except ValueError:
                 damaged += 1
     cursor.execute(_WAITING)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -12,13 +12,14 @@ from twisted.python.failure import Failure
 from sipproxy.accounting.backlog import Backlog
 from sipproxy.accounting.call import FILE, KINDS, RADIUS, Call
 from sipproxy.accounting.calls import Calls, Rules
-from sipproxy.accounting.delivery import Delivery, Send, State
+from sipproxy.accounting.delivery import Delivery, State
 from sipproxy.accounting.file import IAppendFile, RecordFile
 from sipproxy.accounting.journal import Journal
+from sipproxy.accounting.packets import RecordPacker
 from sipproxy.accounting.records import NAMES, as_fields
 from sipproxy.accounting.spool import IFile, Spool
 from sipproxy.errors import StoreError
-from sipproxy.wire.radius import Attribute
+from sipproxy.wire.radius import Attribute, Packer
 
 _NAMES = {RADIUS: "radius", FILE: "file"}
 
@@ -41,15 +42,26 @@ class Waiting(NamedTuple):
     fields: Mapping[str, object]
 
 
+class RadiusServers(Protocol):
+    """What is needed of L{sipproxy.net.radius.RadiusClient}."""
+
+    @property
+    def packer(self) -> Packer:
+        """Writes attributes."""
+
+    def account(self, content: Callable[[], bytes]) -> "Deferred[Any]":
+        """Send a record; fails with UnavailableError where nobody answers."""
+
+
 @dataclass(frozen=True)
 class Destinations:
     """Where records go to: at least one of these.
 
-    @ivar send: sends a packet to the RADIUS servers, see L{sipproxy.net.radius.RadiusClient.send}
+    @ivar radius: the RADIUS servers
     @ivar file: the AccountingFile
     """
 
-    send: Send | None = None
+    radius: RadiusServers | None = None
     file: IAppendFile | None = None
 
 
@@ -158,9 +170,11 @@ def make_accounting(
     spool = Spool(file, journal, reactor, now, most, nas)
     deliveries: list[Delivery | RecordFile] = []
     backlogs = []
-    if destinations.send is not None:
+    radius = destinations.radius
+    if radius is not None:
+        packer = RecordPacker(radius.packer, nas)
         backlogs.append(Backlog(RADIUS, spool, reactor))
-        deliveries.append(Delivery(reactor, now, backlogs[-1], spool, destinations.send, nas))
+        deliveries.append(Delivery(reactor, now, backlogs[-1], spool, radius.account, packer))
     if destinations.file is not None:
         backlogs.append(Backlog(FILE, spool, reactor))
         deliveries.append(RecordFile(destinations.file, reactor, now, backlogs[-1], spool, nas))

@@ -11,7 +11,7 @@ nobody takes are kept up to a number, on the disk as in memory; what is beyond
 it goes to the error log. A record that is written there counts as told.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sipproxy.accounting.call import FILE, RADIUS, Call, call_from_json
+from sipproxy.accounting.call import FILE, RADIUS, Call, call_of
 from sipproxy.accounting.journal import Change, Journal
 from sipproxy.accounting.records import as_json
 from sipproxy.accounting.rows import Loaded, Row, Wanted
@@ -74,6 +74,7 @@ class Spool:
     """Keeps calls.
 
     @ivar waiting: records that wait
+    @ivar is_writing: whether a commit is under way
     @ivar problem_since: since when something cannot be written, seconds since 1970
     """
 
@@ -106,9 +107,9 @@ class Spool:
         self._last_number = 0
         self._last_file = 0
         self._live: WeakValueDictionary[int, Call] = WeakValueDictionary()
-        # What has changed, with its JSON where that is known.
+        # What has changed, with its state; empty where only records were delivered.
         self._dirty: dict[Call, str] = {}
-        self._is_writing = False
+        self.is_writing = False
         self._is_stopping = False
         self._timer: IDelayedCall | None = None
         self._started: Deferred[None] | None = None
@@ -144,7 +145,7 @@ class Spool:
             self._timer = None
         idle: Deferred[None] = Deferred()
         self._idle.append(idle)
-        if not self._is_writing:
+        if not self.is_writing:
             self._write()
         idle.addCallback(lambda _: self._file.close())
         return idle.addCallback(lambda _: self._journal.close())
@@ -170,9 +171,9 @@ class Spool:
             self._last_number = max(self._last_number + 1, int(self._now() * 1_000_000))
             call.number = self._last_number
             self._live[call.number] = call
-        text = call.to_json()
-        self._journal.write(_change(call, text))
-        self._dirty[call] = text
+        state = call.state_text()
+        self._journal.write(_change(call, state))
+        self._dirty[call] = state
         self._wake()
 
     def refuse(self, call: Call, kind: int, reason: str) -> None:
@@ -212,7 +213,7 @@ class Spool:
             call = self._live.get(row.number)
             if call is None:
                 try:
-                    call = call_from_json(*row)
+                    call = call_of(*row)
                 except ValueError as error:
                     log.error("a row of the accounting spool cannot be read, {error}: {row}", error=error, row=row)
                     continue
@@ -223,18 +224,18 @@ class Spool:
     # Writing.
 
     def _wake(self) -> None:
-        if self._timer is None and not self._is_writing and not self._is_stopping:
+        if self._timer is None and not self.is_writing and not self._is_stopping:
             self._timer = self._clock.callLater(LINGER, self._write)
 
     def _write(self) -> None:
         """Write what has changed since the last commit."""
         self._timer = None
-        self._is_writing = True
+        self.is_writing = True
         batch, self._dirty = self._dirty, {}
         # While commits fail the journal goes on in one file.
         done = self._journal.told if self._file_problem else self._journal.turn()
         kinds = [(call, call.undelivered) for call in batch]
-        kept = {call: _change(call, text or call.to_json()) for call, text in batch.items() if call.is_kept}
+        kept = {call: _change(call, state) for call, state in batch.items() if call.is_kept}
         gone = [call for call in batch if call.is_stored and not call.is_kept]
         ready: Deferred[None] = succeed(None) if self._is_loaded else self._load()
         ready.addCallback(lambda _: self._file.commit(list(kept.values()), [call.number for call in gone], done))
@@ -250,11 +251,11 @@ class Spool:
         self._file_problem = ""
         self._see()
 
-    def _not_written(self, batch: Iterable[Call], failure: Failure) -> None:
+    def _not_written(self, batch: Mapping[Call, str], failure: Failure) -> None:
         """Keep what was to be written; what nobody needs any more is forgotten."""
-        for call in batch:
+        for call, state in batch.items():
             if call.is_kept or call.is_stored:
-                self._dirty.setdefault(call, "")
+                self._dirty[call] = self._dirty.get(call) or state
         if isinstance(failure.value, StoreError):
             self._file_problem = str(failure.value)
         else:
@@ -275,7 +276,7 @@ class Spool:
 
     def _release(self, _: None, kinds: Sequence[tuple[Call, int]]) -> None:
         """Let records be delivered that are in the file, or cannot be now."""
-        self._is_writing = False
+        self.is_writing = False
         for call, bits in kinds:
             call.written |= bits
             for follower in self._followers:
@@ -325,8 +326,11 @@ class Spool:
                 follower.expect()
 
 
-def _change(call: Call, text: str) -> Change:
-    return Change(call.number, call.waiting[RADIUS], call.waiting[FILE], call.end is None, text)
+def _change(call: Call, state: str) -> Change:
+    radius, file = call.waiting
+    if call.is_stored:
+        return Change(call.number, radius, file, call.end is None, state, "")
+    return Change(call.number, radius, file, call.end is None, state or call.state_text(), call.invite_text())
 
 
 def _nothing(calls: Iterable[Call]) -> None:

@@ -8,7 +8,7 @@ There is no stream transport, and nothing is kept: who cannot lose a question
 (accounting) asks again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
 
@@ -20,7 +20,8 @@ from sipproxy.interfaces import Address, INetwork, IResolver
 from sipproxy.net.radius_ports import IDENTIFIERS, Slots
 from sipproxy.net.radius_question import Means, Question
 from sipproxy.net.radius_server import Kind, RadiusServer, ServerState
-from sipproxy.wire.radius import ACCESS_REQUEST, ACCOUNTING_REQUEST, Attribute, Reply
+from sipproxy.transaction.timers import TimerWheel
+from sipproxy.wire.radius import ACCESS_REQUEST, ACCOUNTING_REQUEST, Attribute, Packer, Reply
 
 __all__ = ["MOST_PORTS", "RadiusClient", "RadiusServer", "ServerState"]
 
@@ -34,6 +35,7 @@ class RadiusClient:
     """Asks RADIUS servers.
 
     @ivar servers: each server's state and counters, in the order configured
+    @ivar packer: writes attributes
     @ivar strangers: datagrams dropped since they came from no server
     """
 
@@ -60,9 +62,14 @@ class RadiusClient:
         """
         self.servers = tuple(ServerState(server, dead_time, clock.seconds) for server in servers)
         self.strangers = 0
-        self._by_priority = sorted(self.servers, key=lambda state: state.server.priority)
+        by_priority = sorted(self.servers, key=lambda state: state.server.priority)
+        self._by_code = {
+            code: [state for state in by_priority if state.server.kind == kind] for code, kind in _KINDS.items()
+        }
+        self.packer = Packer(dictionary)
         self._slots = Slots(network, random, most_ports, self)
-        self._means = Means(clock, resolver, self._slots, dictionary, random, timeout, retries)
+        self._wheel = TimerWheel(clock)
+        self._means = Means(clock, self._wheel, resolver, self._slots, dictionary, random, timeout, retries)
         self._most_questions = most_ports * IDENTIFIERS
         self._questions: set[Question] = set()
         self._is_running = False
@@ -71,6 +78,11 @@ class RadiusClient:
     def pending(self) -> int:
         """Questions that are open."""
         return len(self._questions)
+
+    @property
+    def timers(self) -> int:
+        """Timers that run."""
+        return len(self._wheel)
 
     @property
     def ports(self) -> int:
@@ -87,23 +99,39 @@ class RadiusClient:
         for question in list(self._questions):
             question.fail(UnavailableError(b"The RADIUS client stops"))
         self._slots.close()
+        self._wheel.stop()
 
     def send(self, code: int, attributes: Sequence[Attribute]) -> "Deferred[Reply]":
         """Ask a question.
 
         @param code: C{ACCESS_REQUEST} or C{ACCOUNTING_REQUEST}
-        @param attributes: see L{sipproxy.wire.radius.make_request}. A value may be a function without arguments: it
-            is asked before each sending and, where it gives something else than before, the repetition is a request
-            of its own (RFC 2866 5.2)
+        @param attributes: see L{sipproxy.wire.radius_packing.Packer.pack}
         @return: the answer; cancel it to give up. Fails with UnavailableError where there is none; with KeyError
             where the dictionary does not know an attribute, ValueError where a value or all together are too long
         """
-        states = [state for state in self._by_priority if state.server.kind == _KINDS[code]]
+        try:
+            content = self.packer.pack(attributes)
+        except (KeyError, TypeError, ValueError) as error:
+            return fail(error)
+        return self._ask(code, lambda: content)
+
+    def account(self, content: Callable[[], bytes]) -> "Deferred[Reply]":
+        """Send a record.
+
+        @param content: gives its attributes as octets, of L{sipproxy.wire.radius_packing.Packer.pack}; it is asked
+            before each sending and, where it gives something else than before, the repetition is a request of its
+            own (RFC 2866 5.2)
+        @return: as L{send}
+        """
+        return self._ask(ACCOUNTING_REQUEST, content)
+
+    def _ask(self, code: int, content: Callable[[], bytes]) -> "Deferred[Reply]":
+        states = self._by_code[code]
         if not self._is_running or not states:
             return fail(UnavailableError(b"No RADIUS server to ask"))
         if len(self._questions) >= self._most_questions:
             return fail(UnavailableError(b"Too many RADIUS requests"))
-        question = Question(self._means, code, attributes, states, self._questions.discard)
+        question = Question(self._means, code, content, states.copy(), self._questions.discard)
         self._questions.add(question)
         question.ask_next()
         return question.result

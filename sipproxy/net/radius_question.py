@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from sipproxy.errors import ListenError, NameNotFoundError, ResolverTimeoutError, UnavailableError
@@ -25,7 +25,8 @@ from sipproxy.interfaces import Address, IResolver
 from sipproxy.net.radius_ports import Slot, Slots
 from sipproxy.net.radius_server import ServerState, take_next
 from sipproxy.net.resolver import literal_address
-from sipproxy.wire.radius import Attribute, RadiusError, Reply, Request, make_request, read_reply
+from sipproxy.transaction.timers import Timer, TimerWheel
+from sipproxy.wire.radius import ACCESS_REQUEST, RadiusError, Reply, Request, make_request, read_reply
 
 # RFC 5080 2.2.1, MRT and RAND.
 _LONGEST_WAIT = 16.0
@@ -40,11 +41,13 @@ _NOT_FOUND = (NameNotFoundError, ResolverTimeoutError)
 class Means:
     """What all questions of a client have in common.
 
+    @ivar random: asked for 64 bits at a time, which the pooled source of random numbers gives without the system
     @ivar timeout: seconds until a request is repeated for the first time
     @ivar retries: how often it is repeated
     """
 
     clock: IReactorTime
+    wheel: TimerWheel
     resolver: IResolver
     slots: Slots
     dictionary: Any
@@ -54,7 +57,6 @@ class Means:
 
     def authenticator(self) -> bytes:
         """Draw a Request Authenticator."""
-        # By 64 bits: what the pooled source of random numbers gives without asking the system.
         return b"".join(self.random.getrandbits(64).to_bytes(8, "big") for _ in range(2))
 
     def wait_after(self, wait: float) -> float:
@@ -62,7 +64,7 @@ class Means:
 
         @param wait: the one before, 0 for none
         """
-        rand = self.random.uniform(-_JITTER, _JITTER)
+        rand = (self.random.getrandbits(64) / 2**63 - 1) * _JITTER
         if not wait:
             return self.timeout * (1 + rand)
         longer = wait * (2 + rand)
@@ -75,12 +77,26 @@ class Turn:
     @ivar tries: how often the packet may still be sent
     @ivar outlasts_refusal: whether the waits go on where the network refuses a packet
     @ivar refusal: what the network said
+    @ivar destination: where it is, once that is known
     @ivar sending: the packet, None before the first
     """
+
+    __slots__ = (
+        "_forged",
+        "_started",
+        "destination",
+        "outlasts_refusal",
+        "refusal",
+        "sending",
+        "state",
+        "tries",
+        "wait",
+    )
 
     def __init__(self, state: ServerState, tries: int, outlasts_refusal: bool, now: float) -> None:
         self.state = state
         self.tries = tries
+        self.destination: Address = ("", 0)
         self.wait = 0.0
         self.outlasts_refusal = outlasts_refusal
         self.refusal = ""
@@ -101,28 +117,43 @@ class Question:
     @ivar result: fires with the answer
     """
 
+    __slots__ = (
+        "_code",
+        "_content",
+        "_ended",
+        "_left",
+        "_lookup",
+        "_means",
+        "_sendings",
+        "_timer",
+        "_turn",
+        "result",
+    )
+
     def __init__(
         self,
         means: Means,
         code: int,
-        attributes: Sequence[Attribute],
+        content: Callable[[], bytes],
         states: list[ServerState],
         ended: "Callable[[Question], None]",
     ) -> None:
         """
+        @param content: gives the attributes as octets; it is asked before each sending and, where it gives something
+            else than before, the repetition is a request of its own (RFC 2866 5.2)
         @param states: the servers to be asked, by priority; the list is used up
         @param ended: called when it ends, before C{result} fires
         """
         self.result: Deferred[Reply] = Deferred(self._cancelled)
         self._means = means
         self._code = code
-        self._attributes = attributes
+        self._content = content
         self._left = states
         self._ended = ended
         self._sendings: list[Sending] = []
         self._turn: Turn | None = None
         self._lookup: Deferred[list[str]] | None = None
-        self._timer: IDelayedCall | None = None
+        self._timer: Timer | None = None
 
     # Turns.
 
@@ -173,20 +204,20 @@ class Question:
 
     def _found(self, addresses: Sequence[str], turn: Turn) -> None:
         """Send the first packet to the server whose addresses these are; the first of them counts."""
-        turn.state.address = (addresses[0], turn.state.server.port)
+        turn.state.address = turn.destination = (addresses[0], turn.state.server.port)
         turn.state.counters.requests += 1
-        self._send(turn, turn.state.address)
+        self._send(turn)
 
     # Sending.
 
-    def _send(self, turn: Turn, destination: Address) -> None:
+    def _send(self, turn: Turn) -> None:
         turn.tries -= 1
         turn.wait = self._means.wait_after(turn.wait)
-        self._timer = self._means.clock.callLater(turn.wait, self._timed_out, turn, destination)
+        self._timer = self._means.wheel.start(turn.wait, self._timed_out, turn)
         try:
-            values = [(name, value() if callable(value) else value) for name, value in self._attributes]
-            if turn.sending is None or values != turn.sending.values:
-                turn.sending = self._new_sending(turn.state, destination, values)
+            content = self._content()
+            if turn.sending is None or content != turn.sending.content:
+                turn.sending = self._new_sending(turn, content)
         except ListenError as error:
             turn.state.failed(str(error))
             self.fail(UnavailableError(b"No port for RADIUS"))
@@ -195,27 +226,27 @@ class Question:
         else:
             turn.sending.send()
 
-    def _new_sending(self, state: ServerState, destination: Address, values: list[Attribute]) -> "Sending":
-        means = self._means
-        slot = means.slots.take(destination[0])
+    def _new_sending(self, turn: Turn, content: bytes) -> "Sending":
+        means, secret = self._means, turn.state.server.secret
+        slot = means.slots.take(turn.destination[0])
         try:
-            request = make_request(
-                means.dictionary, self._code, slot.identifier, state.server.secret, values, means.authenticator()
-            )
+            # An Accounting-Request has an authenticator made of itself.
+            drawn = means.authenticator() if self._code == ACCESS_REQUEST else b""
+            request = make_request(self._code, slot.identifier, secret, content, drawn)
         except BaseException:
             slot.release()
             raise
-        sending = Sending(self, state, destination, slot, request, values)
+        sending = Sending(self, turn.state, turn.destination, slot, request, content)
         self._sendings.append(sending)
         slot.hold(sending)
         return sending
 
-    def _timed_out(self, turn: Turn, destination: Address) -> None:
+    def _timed_out(self, turn: Turn) -> None:
         self._timer = None
         turn.state.counters.timeouts += 1
         if turn.tries > 0 and not (self._left and turn.state.away_since is not None):
             turn.state.counters.retransmissions += 1
-            self._send(turn, destination)
+            self._send(turn)
         else:
             turn.give_up()
             self.ask_next()
@@ -285,10 +316,10 @@ class Sending:
     """One packet of a question, on its way to one server.
 
     @ivar destination: where it goes
-    @ivar values: the values of its attributes
+    @ivar content: its attributes
     """
 
-    __slots__ = ("_question", "_slot", "destination", "request", "state", "values")
+    __slots__ = ("_question", "_slot", "content", "destination", "request", "state")
 
     def __init__(
         self,
@@ -297,12 +328,12 @@ class Sending:
         destination: Address,
         slot: Slot,
         request: Request,
-        values: list[Attribute],
+        content: bytes,
     ) -> None:
         self.state = state
         self.destination = destination
         self.request = request
-        self.values = values
+        self.content = content
         self._question = question
         self._slot = slot
 

@@ -1,8 +1,10 @@
 """RADIUS packets: requests to octets, replies back (RFC 2865, 2866, 2869, with 3579 3.2 and 5080).
 
-Over pyrad, whose packets and dictionaries do the coding of attributes. What is
-checked here and not there: that the attributes of a reply fill it exactly, that
-its code answers the request, that no value has a wrong length. An
+What is sent is put together here and in L{sipproxy.wire.radius_packing}; pyrad
+reads dictionaries and replies. What is checked here and not there: that the
+attributes of a reply fill it exactly, that its code answers the request, that
+no value has a wrong length. An Accounting-Response without attributes, as all
+servers send it, is read without pyrad: its authenticator says everything. An
 Access-Request always carries a Message-Authenticator, so that nobody on the way
 can add to it; of a reply it is checked where there is one, as many servers send
 none. A reply that brings a Proxy-State is refused, since we send none.
@@ -10,16 +12,41 @@ none. A reply that brings a Proxy-State is refused, since we send none.
 There is no User-Password, no EAP, no encrypted attribute and no server's side.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import hmac
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import md5
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from pyrad import tools  # type: ignore[import-untyped]
 from pyrad.dictionary import Dictionary, ParseError  # type: ignore[import-untyped]
-from pyrad.packet import AcctPacket, AuthPacket, Packet, PacketError  # type: ignore[import-untyped]
+from pyrad.packet import AuthPacket, Packet, PacketError  # type: ignore[import-untyped]
 
 from sipproxy.errors import SipproxyError
+from sipproxy.wire.radius_packing import LONGEST_VALUE, LONGEST_VENDOR_VALUE, Attribute, Packer
+
+__all__ = [
+    "ACCESS_ACCEPT",
+    "ACCESS_CHALLENGE",
+    "ACCESS_REJECT",
+    "ACCESS_REQUEST",
+    "ACCOUNTING_REQUEST",
+    "ACCOUNTING_RESPONSE",
+    "DICTIONARY",
+    "LONGEST_PACKET",
+    "LONGEST_VALUE",
+    "LONGEST_VENDOR_VALUE",
+    "Attribute",
+    "DictionaryError",
+    "Packer",
+    "RadiusError",
+    "Reply",
+    "Request",
+    "load_dictionary",
+    "make_request",
+    "nas_attributes",
+    "read_reply",
+]
 
 ACCESS_REQUEST = 1
 ACCESS_ACCEPT = 2
@@ -28,16 +55,11 @@ ACCOUNTING_REQUEST = 4
 ACCOUNTING_RESPONSE = 5
 ACCESS_CHALLENGE = 11
 
-#: Octets of a value, of a vendor's value, and of a packet, at most (RFC 2865 5, 5.26, 3).
-LONGEST_VALUE = 253
-LONGEST_VENDOR_VALUE = 247
+#: Octets of a packet, at most (RFC 2865 3).
 LONGEST_PACKET = 4096
 
 #: The dictionary of the package.
 DICTIONARY = Path(__file__).resolve().parent.parent / "data" / "dictionary"
-
-#: An attribute to be sent: its name in the dictionary and its value: octets as they are, text, or a number.
-Attribute = tuple[str, object]
 
 _ANSWERS = {
     ACCESS_REQUEST: frozenset({ACCESS_ACCEPT, ACCESS_REJECT, ACCESS_CHALLENGE}),
@@ -45,6 +67,7 @@ _ANSWERS = {
 }
 _HEADER = 20
 _MESSAGE_AUTHENTICATOR = 80
+_UNSIGNED = bytes((_MESSAGE_AUTHENTICATOR, 18)) + bytes(16)
 # Cisco: the port and the service that its proxy names in all packets.
 _NAS_PORT = 5
 _LOGIN = 1
@@ -66,20 +89,20 @@ class DictionaryError(SipproxyError):
     """A dictionary that cannot be used; the text is one line for the operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request as it is sent.
 
     @ivar code: what it asks
+    @ivar secret: what the server shares with us
     @ivar authenticator: the Request Authenticator, 16 octets
     @ivar data: its octets
-    @ivar packet: the same for pyrad
     """
 
     code: int
+    identifier: int
+    secret: bytes
     authenticator: bytes
     data: bytes
-    packet: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +116,9 @@ class Reply:
 
     code: int
     attributes: Mapping[str, Sequence[Any]]
+
+
+_ACKNOWLEDGEMENT = Reply(ACCOUNTING_RESPONSE, {})
 
 
 def load_dictionary(path: Path = DICTIONARY) -> Any:
@@ -135,46 +161,28 @@ def nas_attributes(address: str) -> tuple[Attribute, ...]:
     return (name, address), ("NAS-Port", _NAS_PORT), ("Service-Type", _LOGIN)
 
 
-def make_request(
-    dictionary: Any,
-    code: int,
-    identifier: int,
-    secret: bytes,
-    attributes: Iterable[Attribute],
-    authenticator: bytes,
-) -> Request:
+def make_request(code: int, identifier: int, secret: bytes, content: bytes, authenticator: bytes = b"") -> Request:
     """Make an Access-Request with its Message-Authenticator, or an Accounting-Request.
 
     @param identifier: 0 to 255
-    @param attributes: values are of the attribute's type, or octets that go out as they are; one that is empty is
-        left out (RFC 2865 5: "Text ... of length zero (0) MUST NOT be sent")
+    @param content: its attributes, of L{Packer.pack}
     @param authenticator: 16 unpredictable octets; an Accounting-Request has one computed of itself instead
-    @raise KeyError: the dictionary does not know an attribute
-    @raise ValueError: a value or the packet is too long
+    @raise ValueError: the packet is too long
     """
     if code == ACCESS_REQUEST:
-        packet = AuthPacket(code, identifier, secret, authenticator, dict=dictionary, message_authenticator=True)
+        content = _UNSIGNED + content
+    size = _HEADER + len(content)
+    if size > LONGEST_PACKET:
+        raise ValueError(f"a RADIUS packet of {size} octets")
+    head = bytes((code, identifier, size >> 8, size & 255))
+    if code == ACCESS_REQUEST:
+        # RFC 3579 3.2: over the packet with sixteen zero octets in its place.
+        signature = hmac.digest(secret, head + authenticator + content, "md5")
+        content = content[:2] + signature + content[18:]
     else:
-        packet = AcctPacket(code, identifier, secret, dict=dictionary)
-    for name, value in attributes:
-        encoded = _encoded(dictionary.attributes[name], value)
-        if encoded:
-            packet.setdefault(dictionary.attrindex.GetForward(name), []).append(encoded)
-    data: bytes = packet.RequestPacket()
-    if len(data) > LONGEST_PACKET:
-        raise ValueError(f"a RADIUS packet of {len(data)} octets")
-    return Request(code, packet.authenticator, data, packet)
-
-
-def _encoded(attribute: Any, value: object) -> bytes:
-    if isinstance(value, bytes):
-        # Not through pyrad, which would read octets that begin with "0x" as hexadecimal.
-        return value
-    if isinstance(value, str) and attribute.values.HasForward(value):
-        named: bytes = attribute.values.GetForward(value)
-        return named
-    encoded: bytes = tools.EncodeAttr(attribute.type, value)
-    return encoded
+        # RFC 2866 3: likewise in the place of the authenticator, and the secret behind it.
+        authenticator = md5(head + bytes(16) + content + secret).digest()
+    return Request(code, identifier, secret, authenticator, head + authenticator + content)
 
 
 def read_reply(dictionary: Any, request: Request, datagram: bytes) -> Reply:
@@ -182,14 +190,20 @@ def read_reply(dictionary: Any, request: Request, datagram: bytes) -> Reply:
 
     @raise RadiusError: it is damaged, forged, or no answer to this request
     """
+    if len(datagram) == _HEADER and request.code == ACCOUNTING_REQUEST:
+        head = bytes((ACCOUNTING_RESPONSE, request.identifier, 0, _HEADER))
+        signature = md5(head + request.authenticator + request.secret).digest()
+        if hmac.compare_digest(head + signature, datagram):
+            return _ACKNOWLEDGEMENT
     _check_lengths(datagram)
+    asked = AuthPacket(request.code, request.identifier, request.secret, request.authenticator, dict=dictionary)
     try:
-        packet = Packet(id=0, secret=request.packet.secret, dict=dictionary, packet=datagram)
+        packet = Packet(id=0, secret=request.secret, dict=dictionary, packet=datagram)
     except PacketError as error:
         raise RadiusError("malformed", str(error)) from None
     if len(packet.get(_MESSAGE_AUTHENTICATOR, ())) > 1:
         raise RadiusError("malformed", "several Message-Authenticators")
-    if not request.packet.VerifyReply(packet):
+    if not asked.VerifyReply(packet):
         raise RadiusError("authenticator", "the authenticator is wrong")
     if packet.code not in _ANSWERS[request.code]:
         raise RadiusError("code", f"a packet of code {packet.code}")

@@ -16,6 +16,7 @@ from sipproxy.wire.radius import (
     ACCESS_REJECT,
     ACCESS_REQUEST,
     Attribute,
+    Packer,
     Reply,
     load_dictionary,
     make_request,
@@ -126,5 +127,5 @@ class DigestTests(SynchronousTestCase):
         fields = CREDENTIALS | dict.fromkeys(names, "x" * (1480 // len(names)))
         self.check(Reply(ACCESS_ACCEPT, {}), fields)
         (asked,) = self.client.asked
-        made = make_request(load_dictionary(), ACCESS_REQUEST, 0, b"s", asked, bytes(16))
+        made = make_request(ACCESS_REQUEST, 0, b"s", Packer(load_dictionary()).pack(asked), bytes(16))
         self.assertLess(len(made.data), 3400)

@@ -1,10 +1,11 @@
 """Accounting on a virtual clock, RADIUS servers that do as they are told, and requests as the core tells of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pyrad.packet import Packet as RadiusPacket  # type: ignore[import-untyped]
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
@@ -18,7 +19,7 @@ from sipproxy.accounting.spool import LINGER, IFile
 from sipproxy.errors import UnavailableError
 from sipproxy.interfaces import IOutcome
 from sipproxy.message import Request, Response, parse_message
-from sipproxy.wire.radius import ACCOUNTING_REQUEST, Attribute, load_dictionary, make_request, nas_attributes
+from sipproxy.wire.radius import ACCOUNTING_REQUEST, Packer, load_dictionary, make_request, nas_attributes
 
 NOW = 1_790_000_000.0
 NAS = nas_attributes("192.0.2.1")
@@ -101,20 +102,18 @@ def response(tag: str = "bob", *further: str) -> Response:
 class Packet(NamedTuple):
     """A packet that was sent.
 
-    @ivar attributes: as given
+    @ivar content: gives its attributes as octets
     @ivar answer: the Deferred of its answer
     """
 
-    attributes: Sequence[Attribute]
+    content: Callable[[], bytes]
     answer: "Deferred[Any]"
 
     def text(self, name: str) -> Any:
         """Give the value of an attribute as it is at this moment, None where it is not there."""
-        values = [value for known, value in self.attributes if known == name]
-        value = values[0] if values else None
-        if callable(value):
-            return value()
-        return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+        data = make_request(ACCOUNTING_REQUEST, 1, b"secret", self.content()).data
+        found = RadiusPacket(dict=DICTIONARY, packet=data).get(name, [None])[0]
+        return found.decode("utf-8", "surrogateescape") if isinstance(found, bytes) else found
 
     @property
     def kind(self) -> Any:
@@ -125,20 +124,20 @@ class Packet(NamedTuple):
 class Radius:
     """A RADIUS server.
 
+    @ivar packer: writes attributes
     @ivar packets: what was sent, in order
     @ivar mode: C{answers}, C{silent}, or C{away}
     """
 
     def __init__(self) -> None:
+        self.packer = Packer(DICTIONARY)
         self.packets: list[Packet] = []
         self.mode = "answers"
 
-    def send(self, code: int, attributes: Sequence[Attribute]) -> "Deferred[Any]":
-        """Take a packet; it must be one that can be sent."""
-        assert code == ACCOUNTING_REQUEST
-        values = [(name, value() if callable(value) else value) for name, value in attributes]
-        make_request(DICTIONARY, code, 1, b"secret", values, b"\0" * 16)
-        packet = Packet(attributes, Deferred())
+    def account(self, content: Callable[[], bytes]) -> "Deferred[Any]":
+        """Take a record; it must be one that can be sent."""
+        make_request(ACCOUNTING_REQUEST, 1, b"secret", content())
+        packet = Packet(content, Deferred())
         self.packets.append(packet)
         if self.mode == "answers":
             packet.answer.callback(None)
@@ -180,7 +179,7 @@ class Accounts:
         self.path = folder / "accounting.db"
         self.rules = rules
         self._most = most
-        self._destinations = Destinations(self.radius.send if has_radius else None, file)
+        self._destinations = Destinations(self.radius if has_radius else None, file)
         self.file: IFile = spool_file or InlineFile(self.path)
         self.service: AccountingService = self._made()
         self.service.startService()

@@ -224,9 +224,9 @@ class RestartTests(SpoolTestCase):
         path.mkdir()
         journal = Journal(path / "db")
         journal.start()
-        journal.write(Change(1, 1, 0, True, "[1]"))
+        journal.write(Change(1, 1, 0, True, "[1]", "[2]"))
         with open(f"{path / 'db'}-changes.1", "ab") as opened:
-            opened.write(b"2\t1\t0\t1\t[1,")
+            opened.write(b"2\t1\t0\t1\t[2]\t[1,")
         self.assertEqual([change.number for change in read_changes(path / "db", 0, 9)], [1])
 
     def test_foreign_file(self) -> None:

@@ -77,7 +77,7 @@ class AccountingTests(TestCase):
             Journal(self.path),
             100_000,
             Rules(86_400.0, 100_000),
-            Destinations(client.send),
+            Destinations(client),
             NAS,
         )
         service.startService()

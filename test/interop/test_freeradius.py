@@ -133,7 +133,7 @@ class FreeRadiusTests(TestCase):
                 ("Acct-Terminate-Cause", "User-Request"),
                 ("h323-disconnect-cause", "h323-disconnect-cause=10"),
                 ("call-id", "call-id=a84b4c76e66710"),
-                ("Acct-Delay-Time", lambda: 0),
+                ("Acct-Delay-Time", 0),
             ],
         )
         self.assertEqual(reply.code, ACCOUNTING_RESPONSE)

@@ -110,6 +110,16 @@ class RadiusTestCase(SynchronousTestCase):
         asked.addBoth(self.results.append)
         return asked
 
+    def account(self, **attributes: Callable[[], object]) -> "Deferred[Reply]":
+        """Send a record; its result is added to C{results}.
+
+        @param attributes: give the values, at each sending
+        """
+        values = [(name.replace("_", "-"), value) for name, value in attributes.items()]
+        asked = self.radius.account(lambda: self.radius.packer.pack([(name, value()) for name, value in values]))
+        asked.addBoth(self.results.append)
+        return asked
+
     def state(self, index: int = 0) -> ServerState:
         """Give the state of a server."""
         return self.radius.servers[index]
@@ -118,4 +128,4 @@ class RadiusTestCase(SynchronousTestCase):
         """See that neither questions nor timers are left."""
         self.assertEqual(self.radius.pending, 0)
         self.assertEqual([state.pending for state in self.radius.servers], [0] * len(self.radius.servers))
-        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.radius.timers, 0)

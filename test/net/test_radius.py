@@ -80,7 +80,7 @@ class AnswerTests(RadiusTestCase):
         server.react = server.ignore
         self.client(server.configured())
         asked = self.clock.seconds()
-        self.ask(ACCOUNTING_REQUEST, Acct_Delay_Time=lambda: int(self.clock.seconds() - asked))
+        self.account(Acct_Delay_Time=lambda: int(self.clock.seconds() - asked))
         self.clock.run(3.4)
         packets = [server.packet(datagram) for datagram in server.packets]
         self.assertEqual([packet["Acct-Delay-Time"] for packet in packets], [[0], [1], [3]])
@@ -96,7 +96,7 @@ class AnswerTests(RadiusTestCase):
         server = self.server("192.0.2.1", "acct")
         server.react = server.ignore
         self.client(server.configured())
-        self.ask(ACCOUNTING_REQUEST, Acct_Delay_Time=lambda: 0)
+        self.account(Acct_Delay_Time=lambda: 0)
         self.clock.run(3.4)
         self.assertEqual((len(server.packets), len(set(server.packets))), (3, 1))
 
@@ -448,7 +448,7 @@ class ManyTests(RadiusTestCase):
         server.react = server.ignore
         self.client(server.configured(), most_ports=1)
         for _ in range(256):
-            self.ask(ACCOUNTING_REQUEST, Acct_Delay_Time=lambda: int(self.clock.seconds()))
+            self.account(Acct_Delay_Time=lambda: int(self.clock.seconds()))
         self.clock.run(60.0)
         self.assertEqual({type(failure.value) for failure in self.results}, {UnavailableError})
         self.assertEqual(len(self.results), 256)
@@ -484,13 +484,13 @@ class BadQuestionTests(RadiusTestCase):
 
     def test_mistakes(self) -> None:
         """They fail with what was wrong, also in a later sending, and leave nothing behind."""
-        server = self.server("192.0.2.1")
-        server.react = server.ignore
-        self.client(server.configured())
+        server, other = self.server("192.0.2.1"), self.server("192.0.2.2", "acct")
+        server.react, other.react = server.ignore, other.ignore
+        self.client(server.configured(), other.configured())
         self.ask(Nobody=1)
         self.ask(User_Name="x" * 254)
         values = iter(["bob"])
-        self.ask(User_Name=lambda: next(values))
+        self.account(User_Name=lambda: next(values))
         self.clock.run(2.0)
         self.assertEqual([type(result.value) for result in self.results], [KeyError, ValueError, StopIteration])
         self.see_nothing_left()

@@ -21,6 +21,7 @@ from sipproxy.wire.radius import (
     LONGEST_VALUE,
     Attribute,
     DictionaryError,
+    Packer,
     RadiusError,
     Reply,
     Request,
@@ -42,7 +43,7 @@ def tlv(number: int, value: bytes) -> bytes:
 
 def request(code: int = ACCESS_REQUEST, attributes: Sequence[Attribute] = (("User-Name", "bob"),)) -> Request:
     """Make a request with identifier 7."""
-    return make_request(DICT, code, 7, SECRET, attributes, AUTHENTICATOR)
+    return make_request(code, 7, SECRET, Packer(DICT).pack(attributes), AUTHENTICATOR)
 
 
 def signed(code: int, asked: bytes, content: bytes = b"", identifier: int = 7) -> bytes:
@@ -66,8 +67,8 @@ class Rfc5090Tests(SynchronousTestCase):
 
     def asked(self, identifier: int, authenticator: str) -> Request:
         """Make a request with the RFC's identifier and authenticator."""
-        attributes = [("User-Name", "12345678")]
-        return make_request(DICT, ACCESS_REQUEST, identifier, SECRET, attributes, bytes.fromhex(authenticator))
+        content = Packer(DICT).pack([("User-Name", "12345678")])
+        return make_request(ACCESS_REQUEST, identifier, SECRET, content, bytes.fromhex(authenticator))
 
     def test_challenge(self) -> None:
         """The challenge is read, with both of its authenticators."""
@@ -129,7 +130,7 @@ class RequestTests(SynchronousTestCase):
         read = AcctPacket(secret=SECRET, dict=DICT, id=0, packet=made.data)
         self.assertTrue(read.VerifyAcctRequest())
         self.assertNotIn("Message-Authenticator", read)
-        self.assertEqual(made.data[20:26], bytes.fromhex("280600000003"))
+        self.assertEqual(made.data[20:32], bytes.fromhex("280600000003290600000003"))
         self.assertEqual(read["Cisco-AVPair"], ["a=1", "b=2"])
         # RFC 2865 5.26: vendor 9, then type and length of its own.
         self.assertIn(bytes.fromhex("1a1900000009") + tlv(25, b"h323-setup-time=x"), made.data)
@@ -251,8 +252,7 @@ class DictionaryTests(SynchronousTestCase):
     def test_larger(self) -> None:
         """One that includes the package's own and adds to it is used."""
         path = self.write(f"$INCLUDE {DICTIONARY}\nATTRIBUTE Filter-Id 11 string\n")
-        made = make_request(load_dictionary(path), ACCESS_REQUEST, 7, SECRET, [("Filter-Id", "x")], AUTHENTICATOR)
-        self.assertIn(tlv(11, b"x"), made.data)
+        self.assertEqual(Packer(load_dictionary(path)).pack([("Filter-Id", "x")]), tlv(11, b"x"))
 
     def test_refused(self) -> None:
         """One that lacks or changes something, that is none, or that is not there is refused in one line."""

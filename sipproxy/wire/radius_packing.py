@@ -1,0 +1,93 @@
+"""RADIUS attributes to octets (RFC 2865 5, 5.26; RFC 8044 for the types).
+
+pyrad reads the dictionaries and encodes rare types; the octets are put together
+here, at a tenth of its cost: an accounted call has sixty attributes to send.
+Attributes stand in the order in which they are given. There is no encryption,
+and no attribute within another one but a vendor's.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pyrad import tools  # type: ignore[import-untyped]
+
+#: Octets of a value, and of a vendor's value, at most.
+LONGEST_VALUE = 253
+LONGEST_VENDOR_VALUE = 247
+
+#: An attribute to be sent: its name in the dictionary and its value: octets as they are, text, or a number.
+Attribute = tuple[str, object]
+
+_VENDOR_SPECIFIC = 26
+_OCTETS = tuple(bytes((number,)) for number in range(256))
+
+
+class _Form(NamedTuple):
+    """How an attribute is written.
+
+    @ivar head: the octets before its length
+    @ivar vendor_head: those before the length of the vendor's attribute inside, empty where it is none
+    @ivar type: the type of its value
+    @ivar named: the octets of values that have names
+    """
+
+    head: bytes
+    vendor_head: bytes
+    type: str
+    named: dict[str, bytes]
+
+
+class Packer:
+    """Writes the attributes of a dictionary."""
+
+    def __init__(self, dictionary: Any) -> None:
+        """
+        @param dictionary: of L{sipproxy.wire.radius.load_dictionary}
+        """
+        self._dictionary = dictionary
+        self._forms: dict[str, _Form] = {}
+
+    def pack(self, attributes: Iterable[Attribute]) -> bytes:
+        """Write attributes.
+
+        @param attributes: values are of the attribute's type, or octets that go out as they are; one that is empty is
+            left out (RFC 2865 5: "Text ... of length zero (0) MUST NOT be sent")
+        @raise KeyError: the dictionary does not know one
+        @raise ValueError: a value is too long
+        @raise TypeError: one is none of its type; also ValueError
+        """
+        forms = self._forms
+        parts: list[bytes] = []
+        for name, value in attributes:
+            form = forms.get(name) or self._learn(name)
+            octets = value if isinstance(value, bytes) else _encoded(form, value)
+            size = len(octets)
+            if not size:
+                continue
+            if size > (LONGEST_VENDOR_VALUE if form.vendor_head else LONGEST_VALUE):
+                raise ValueError(f"{name}: a value of {size} octets")
+            if form.vendor_head:
+                parts += (form.head, _OCTETS[size + 8], form.vendor_head, _OCTETS[size + 2], octets)
+            else:
+                parts += (form.head, _OCTETS[size + 2], octets)
+        return b"".join(parts)
+
+    def _learn(self, name: str) -> _Form:
+        attribute = self._dictionary.attributes[name]
+        key = self._dictionary.attrindex.GetForward(name)
+        if isinstance(key, tuple):
+            vendor, number = key
+            head, vendor_head = _OCTETS[_VENDOR_SPECIFIC], vendor.to_bytes(4, "big") + _OCTETS[number]
+        else:
+            head, vendor_head = _OCTETS[key], b""
+        form = self._forms[name] = _Form(head, vendor_head, attribute.type, attribute.values.forward)
+        return form
+
+
+def _encoded(form: _Form, value: object) -> bytes:
+    if form.named and isinstance(value, str) and value in form.named:
+        return form.named[value]
+    if form.type in ("integer", "date") and type(value) is int and 0 <= value < 1 << 32:
+        return value.to_bytes(4, "big")
+    encoded: bytes = tools.EncodeAttr(form.type, value)
+    return encoded
