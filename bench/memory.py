@@ -55,16 +55,18 @@ class NullPort:
 class NullNetwork:
     """A network of one address.
 
-    @ivar port: the last port that was opened
+    @ivar ports: the ports that were opened, in order
     """
 
-    port: NullPort
+    def __init__(self) -> None:
+        self.ports: list[NullPort] = []
 
     def listen(self, host: str, port: int, user: IDatagramUser) -> NullPort:
         """Open a port."""
-        self.port = NullPort((host, port), user)
-        user.makeConnection(self.port)
-        return self.port
+        opened = NullPort((host, port), user)
+        self.ports.append(opened)
+        user.makeConnection(opened)
+        return opened
 
     def local_addresses(self) -> list[str]:
         """Give all addresses of this machine."""
@@ -82,26 +84,28 @@ class MemoryServer:
     """A running server without sockets.
 
     @ivar clock: its time
+    @ivar network: its network
     @ivar server: its service
     @ivar port: its port
     """
 
-    def __init__(self, work: str, root: Path, **others: str) -> None:
+    def __init__(self, work: str, root: Path, clock: MemoryReactorClock | None = None, /, **others: str) -> None:
         """Start it.
 
         @param root: an empty folder for its logs
+        @param clock: a clock at its beginning
         @param others: further directives
         """
-        self.clock = MemoryReactorClock()  # type: ignore[no-untyped-call]
+        self.clock = clock or MemoryReactorClock()  # type: ignore[no-untyped-call]
         self.clock.advance(1_000_000_000)
-        network = NullNetwork()
+        self.network = network = NullNetwork()
         databases = dict.fromkeys(("RegistryDatabase", "RoutingDatabase", "NumbersDatabase"), "memory")
         settings = settings_of(directives(work, root, PORT, **databases, **others))
         store = memory_store(USERS if work in NEED_SUBSCRIBERS else 0)
         subscribers = Subscribers(store, self.clock, settings[SUBSCRIBER_CACHE])
         self.server: Server = make_service(settings, self.clock, network, Random(1), subscribers=subscribers)
         self.server.startService()
-        self.port = network.port
+        self.port = network.ports[0]
         settle_garbage_collector()
 
     @property
