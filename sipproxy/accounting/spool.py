@@ -107,8 +107,8 @@ class Spool:
         self._last_number = 0
         self._last_file = 0
         self._live: WeakValueDictionary[int, Call] = WeakValueDictionary()
-        # What has changed, with its state; empty where only records were delivered.
-        self._dirty: dict[Call, str] = {}
+        # What has changed, as the journal has it; None where only records were delivered since the last commit.
+        self._dirty: dict[Call, Change | None] = {}
         self.is_writing = False
         self._is_stopping = False
         self._timer: IDelayedCall | None = None
@@ -171,9 +171,9 @@ class Spool:
             self._last_number = max(self._last_number + 1, int(self._now() * 1_000_000))
             call.number = self._last_number
             self._live[call.number] = call
-        state = call.state_text()
-        self._journal.write(_change(call, state))
-        self._dirty[call] = state
+        change = _change(call, call.state_text())
+        self._journal.write(change)
+        self._dirty[call] = change
         self._wake()
 
     def refuse(self, call: Call, kind: int, reason: str) -> None:
@@ -189,7 +189,7 @@ class Spool:
         before = call.undelivered
         call.waiting[destination] &= ~kind
         self.waiting -= (before & ~call.undelivered).bit_count()
-        self._dirty.setdefault(call, "")
+        self._dirty.setdefault(call, None)
         self._wake()
 
     def page(self, destination: int, after: int, limit: int) -> Deferred[list[Call]]:
@@ -235,7 +235,7 @@ class Spool:
         # While commits fail the journal goes on in one file.
         done = self._journal.told if self._file_problem else self._journal.turn()
         kinds = [(call, call.undelivered) for call in batch]
-        kept = {call: _change(call, state) for call, state in batch.items() if call.is_kept}
+        kept = {call: _present(call, change) for call, change in batch.items() if call.is_kept}
         gone = [call for call in batch if call.is_stored and not call.is_kept]
         ready: Deferred[None] = succeed(None) if self._is_loaded else self._load()
         ready.addCallback(lambda _: self._file.commit(list(kept.values()), [call.number for call in gone], done))
@@ -251,11 +251,11 @@ class Spool:
         self._file_problem = ""
         self._see()
 
-    def _not_written(self, batch: Mapping[Call, str], failure: Failure) -> None:
+    def _not_written(self, batch: Mapping[Call, Change | None], failure: Failure) -> None:
         """Keep what was to be written; what nobody needs any more is forgotten."""
-        for call, state in batch.items():
+        for call, change in batch.items():
             if call.is_kept or call.is_stored:
-                self._dirty[call] = self._dirty.get(call) or state
+                self._dirty[call] = self._dirty.get(call) or change
         if isinstance(failure.value, StoreError):
             self._file_problem = str(failure.value)
         else:
@@ -327,10 +327,22 @@ class Spool:
 
 
 def _change(call: Call, state: str) -> Change:
+    """Write a call down.
+
+    @param state: what changes of it; empty where nothing has
+    """
     radius, file = call.waiting
-    if call.is_stored:
-        return Change(call.number, radius, file, call.end is None, state, "")
-    return Change(call.number, radius, file, call.end is None, state or call.state_text(), call.invite_text())
+    return Change(call.number, radius, file, call.end is None, state, "" if call.is_stored else call.invite_text())
+
+
+def _present(call: Call, change: Change | None) -> Change:
+    """Give a change with the records that wait now."""
+    if change is None:
+        return _change(call, "" if call.is_stored else call.state_text())
+    radius, file = call.waiting
+    if change.radius == radius and change.file == file:
+        return change
+    return change._replace(radius=radius, file=file)
 
 
 def _nothing(calls: Iterable[Call]) -> None:

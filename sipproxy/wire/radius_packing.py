@@ -19,20 +19,17 @@ LONGEST_VENDOR_VALUE = 247
 Attribute = tuple[str, object]
 
 _VENDOR_SPECIFIC = 26
-_OCTETS = tuple(bytes((number,)) for number in range(256))
 
 
 class _Form(NamedTuple):
     """How an attribute is written.
 
-    @ivar head: the octets before its length
-    @ivar vendor_head: those before the length of the vendor's attribute inside, empty where it is none
+    @ivar heads: what stands before a value, by the octets of that; nothing for none
     @ivar type: the type of its value
     @ivar named: the octets of values that have names
     """
 
-    head: bytes
-    vendor_head: bytes
+    heads: tuple[bytes, ...]
     type: str
     named: dict[str, bytes]
 
@@ -61,15 +58,9 @@ class Packer:
         for name, value in attributes:
             form = forms.get(name) or self._learn(name)
             octets = value if isinstance(value, bytes) else _encoded(form, value)
-            size = len(octets)
-            if not size:
-                continue
-            if size > (LONGEST_VENDOR_VALUE if form.vendor_head else LONGEST_VALUE):
-                raise ValueError(f"{name}: a value of {size} octets")
-            if form.vendor_head:
-                parts += (form.head, _OCTETS[size + 8], form.vendor_head, _OCTETS[size + 2], octets)
-            else:
-                parts += (form.head, _OCTETS[size + 2], octets)
+            if len(octets) >= len(form.heads):
+                raise ValueError(f"{name}: a value of {len(octets)} octets")
+            parts += (form.heads[len(octets)], octets)
         return b"".join(parts)
 
     def _learn(self, name: str) -> _Form:
@@ -77,10 +68,13 @@ class Packer:
         key = self._dictionary.attrindex.GetForward(name)
         if isinstance(key, tuple):
             vendor, number = key
-            head, vendor_head = _OCTETS[_VENDOR_SPECIFIC], vendor.to_bytes(4, "big") + _OCTETS[number]
+            heads = [
+                bytes((_VENDOR_SPECIFIC, size + 8)) + vendor.to_bytes(4, "big") + bytes((number, size + 2))
+                for size in range(LONGEST_VENDOR_VALUE + 1)
+            ]
         else:
-            head, vendor_head = _OCTETS[key], b""
-        form = self._forms[name] = _Form(head, vendor_head, attribute.type, attribute.values.forward)
+            heads = [bytes((key, size + 2)) for size in range(LONGEST_VALUE + 1)]
+        form = self._forms[name] = _Form((b"", *heads[1:]), attribute.type, attribute.values.forward)
         return form
 
 

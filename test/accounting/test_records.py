@@ -26,6 +26,8 @@ from sipproxy.accounting.records import (
 from sipproxy.wire.radius import ACCOUNTING_REQUEST, Attribute, Packer, make_request
 from test.accounting.fixtures import DICTIONARY, NAS, NOW
 
+PACKER = RecordPacker(Packer(DICTIONARY), NAS)
+
 
 def invite(**parts: Any) -> Invite:
     """Give an INVITE."""
@@ -163,11 +165,10 @@ class RecordTests(SynchronousTestCase):
         call.branches.append(Branch("h", 1, uri))
         call.chosen = 1
         again = call_of(7, call.invite_text(), call.state_text(), 5, 0)
-        packer = RecordPacker(Packer(DICTIONARY), NAS)
         for kind in (START, INTERIM, STOP):
-            packed = packer.pack(call, kind, 7)
+            packed = PACKER.pack(call, kind, 7)
             make_request(ACCOUNTING_REQUEST, 1, b"secret", packed)
-            self.assertEqual(packer.pack(again, kind, 7), packed)
+            self.assertEqual(PACKER.pack(again, kind, 7), packed)
             self.assertEqual(attributes(again, kind), attributes(call, kind))
             json.loads(as_json(call, kind, NAS))
 

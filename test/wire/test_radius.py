@@ -32,6 +32,7 @@ from sipproxy.wire.radius import (
 )
 
 DICT = load_dictionary()
+PACKER = Packer(DICT)
 SECRET = b"secret"
 AUTHENTICATOR = bytes(range(16))
 
@@ -43,7 +44,7 @@ def tlv(number: int, value: bytes) -> bytes:
 
 def request(code: int = ACCESS_REQUEST, attributes: Sequence[Attribute] = (("User-Name", "bob"),)) -> Request:
     """Make a request with identifier 7."""
-    return make_request(code, 7, SECRET, Packer(DICT).pack(attributes), AUTHENTICATOR)
+    return make_request(code, 7, SECRET, PACKER.pack(attributes), AUTHENTICATOR)
 
 
 def signed(code: int, asked: bytes, content: bytes = b"", identifier: int = 7) -> bytes:
@@ -67,7 +68,7 @@ class Rfc5090Tests(SynchronousTestCase):
 
     def asked(self, identifier: int, authenticator: str) -> Request:
         """Make a request with the RFC's identifier and authenticator."""
-        content = Packer(DICT).pack([("User-Name", "12345678")])
+        content = PACKER.pack([("User-Name", "12345678")])
         return make_request(ACCESS_REQUEST, identifier, SECRET, content, bytes.fromhex(authenticator))
 
     def test_challenge(self) -> None:

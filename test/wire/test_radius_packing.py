@@ -9,6 +9,7 @@ from sipproxy.wire.radius import load_dictionary
 from sipproxy.wire.radius_packing import LONGEST_VALUE, LONGEST_VENDOR_VALUE, Attribute, Packer
 
 DICT = load_dictionary()
+PACKER = Packer(DICT)
 _NUMBERS = ("NAS-Port", "Acct-Delay-Time", "Acct-Session-Time")
 _TEXTS = ("User-Name", "Called-Station-Id", "call-id", "Cisco-AVPair", "h323-setup-time")
 
@@ -29,7 +30,7 @@ class PackerTests(SynchronousTestCase):
     @given(_attributes)
     def test_read_back(self, attributes: list[Attribute]) -> None:
         """Another implementation reads all values back, those of a name in their order, and empty ones not at all."""
-        content = Packer(DICT).pack(attributes)
+        content = PACKER.pack(attributes)
         head = bytes((4, 1)) + (20 + len(content)).to_bytes(2, "big") + bytes(16)
         read = AcctPacket(dict=DICT, secret=b"s", packet=head + content)
         expected: dict[str, list[object]] = {}
@@ -44,21 +45,18 @@ class PackerTests(SynchronousTestCase):
 
     def test_forms(self) -> None:
         """A standard attribute has two octets before its value, a vendor's eight (RFC 2865 5, 5.26)."""
-        packer = Packer(DICT)
-        self.assertEqual(packer.pack([("NAS-Port", 5)]), bytes.fromhex("050600000005"))
-        self.assertEqual(packer.pack([("Cisco-AVPair", b"a=1")]), bytes.fromhex("1a0b00000009") + b"\x01\x05a=1")
-        self.assertEqual(packer.pack([("Service-Type", "Login")]), bytes.fromhex("060600000001"))
+        self.assertEqual(PACKER.pack([("NAS-Port", 5)]), bytes.fromhex("050600000005"))
+        self.assertEqual(PACKER.pack([("Cisco-AVPair", b"a=1")]), bytes.fromhex("1a0b00000009") + b"\x01\x05a=1")
+        self.assertEqual(PACKER.pack([("Service-Type", "Login")]), bytes.fromhex("060600000001"))
 
     def test_longest(self) -> None:
         """A value of the greatest length fits, one octet more does not."""
-        packer = Packer(DICT)
         for name, longest in (("User-Name", LONGEST_VALUE), ("call-id", LONGEST_VENDOR_VALUE)):
-            self.assertEqual(packer.pack([(name, bytes(longest))])[1], 255)
-            self.assertRaises(ValueError, packer.pack, [(name, bytes(longest + 1))])
+            self.assertEqual(PACKER.pack([(name, bytes(longest))])[1], 255)
+            self.assertRaises(ValueError, PACKER.pack, [(name, bytes(longest + 1))])
 
     def test_bad(self) -> None:
         """What the dictionary does not know, or is no value of its type, is an error of the one who asks."""
-        packer = Packer(DICT)
-        self.assertRaises(KeyError, packer.pack, [("Nobody", 1)])
+        self.assertRaises(KeyError, PACKER.pack, [("Nobody", 1)])
         for value in (-1, 2**32, "many"):
-            self.assertRaises((ValueError, TypeError), packer.pack, [("NAS-Port", value)])
+            self.assertRaises((ValueError, TypeError), PACKER.pack, [("NAS-Port", value)])
