@@ -188,6 +188,11 @@ class FreeRadius:
         """End it."""
         self._process.stop()
 
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
     def pause(self) -> None:
         """Let it do nothing; what arrives waits in its socket."""
         self._process.send_signal(signal.SIGSTOP)

@@ -103,9 +103,13 @@ class Proxy:
 
     def start(self) -> None:
         """Start it in the foreground and wait until it answers."""
+        self.begin()
+        self.wait_for_answer()
+
+    def begin(self) -> None:
+        """Start it in the foreground."""
         self._starts += 1
         self.process = Process(self._test, self.command(), self.folder, f"twistd{self._starts}", environment())
-        self.wait_for_answer()
 
     def wait_for_answer(self) -> None:
         """Wait until it answers OPTIONS."""

@@ -29,6 +29,7 @@ class Sipp:
         host: str = LOOPBACK,
         port: int = 0,
         options: Sequence[str] = (),
+        patience: int = _GIVE_UP,
     ) -> None:
         """Start it.
 
@@ -37,14 +38,16 @@ class Sipp:
         @param remote: whom it calls; None for one that is called
         @param rate: calls begun in a second
         @param options: further ones of SIPp's
+        @param patience: seconds after which it ends its run as failed
         """
+        self._patience = patience
         self.address: Address = (host, port or free_port(host=host))
         self._test = test
         builtin = scenario.removeprefix("builtin:")
         chosen = ["-sn", builtin] if builtin != scenario else ["-sf", str(SCENARIOS / f"{scenario}.xml")]
         local = f"[{host}]" if ":" in host else host
         places = ["-i", local, "-mi", local, "-p", str(self.address[1]), "-mp", str(free_port(4, host))]
-        limits = ["-m", str(calls), "-r", str(rate), "-timeout", f"{_GIVE_UP}s", "-timeout_error"]
+        limits = ["-m", str(calls), "-r", str(rate), "-timeout", f"{patience}s", "-timeout_error"]
         traces = ["-nostdin", "-trace_err", "-trace_logs"]
         command = [program("sipp", "sip-tester"), *chosen, *places, *limits, *traces, *options]
         self.folder = make_folder(test, builtin)
@@ -70,7 +73,7 @@ class Sipp:
 
     def see_success(self) -> None:
         """Wait until it ends; not one call may have failed."""
-        status = self._process.wait(_GIVE_UP + 5)
+        status = self._process.wait(self._patience + 5)
         if status:
             errors = "".join(path.read_text(errors="replace")[:1000] for path in self.folder.glob("*_errors.log"))
             self._test.fail(f"{' '.join(self._process.command)}: exit status {status}\n{errors}")
