@@ -30,8 +30,8 @@ from sipproxy.wire.radius import Attribute
 
 log = Logger(namespace="mod_sip_radius")
 
-#: How long the first change of a commit waits for others, seconds.
-LINGER = 0.05
+#: How long the first change of a commit waits for others, seconds. A commit costs as much as several calls.
+LINGER = 0.25
 #: How long after a commit that failed the next is tried, seconds.
 RETRY = 5.0
 #: Calls that may wait in memory for a spool that cannot be written.
