@@ -101,29 +101,31 @@ class Proxy:
             timeout=PATIENCE,
         )
 
-    def start(self) -> None:
-        """Start it in the foreground and wait until it answers."""
-        self.begin()
-        self.wait_for_answer()
+    def start(self, patience: float = PATIENCE) -> None:
+        """Start it in the foreground and wait until it answers.
 
-    def begin(self) -> None:
-        """Start it in the foreground."""
+        @param patience: seconds in which it must
+        """
         self._starts += 1
         self.process = Process(self._test, self.command(), self.folder, f"twistd{self._starts}", environment())
+        self.wait_for_answer(patience)
 
-    def wait_for_answer(self) -> None:
-        """Wait until it answers OPTIONS."""
+    def wait_for_answer(self, patience: float = PATIENCE) -> None:
+        """Wait until it answers OPTIONS.
+
+        @param patience: seconds in which it must
+        """
         telephone = Telephone(self._test, self.address, "probe", self.address[0])
 
         def answers() -> bool:
             if hasattr(self, "process"):
                 self.process.see_alive()
             try:
-                return telephone.ask("OPTIONS", f"sip:{self.domain}", timeout=0.1).status == 200
+                return telephone.ask("OPTIONS", f"sip:{self.domain}", timeout=0.5).status == 200
             except (TimeoutError, ConnectionRefusedError):
                 return False
 
-        wait_until(answers, "the server answers OPTIONS")
+        wait_until(answers, "the server answers OPTIONS", patience)
 
     def stop(self) -> None:
         """End it and see that it ends as it was told."""
