@@ -6,7 +6,6 @@ that a run is the same each time.
 """
 
 import gc
-import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,15 +17,14 @@ from twisted.internet.testing import MemoryReactorClock
 from bench.flows import FLOWS, Step
 from bench.inprocess import RATE, TIMERS, Meter
 from bench.memory import MemoryServer, NullPort
+from bench.radius_responder import SECRET, acknowledgement
 from sipproxy.accounting.service import AccountingService
 from sipproxy.accounting.spool import LINGER
 
-SECRET = b"bench"
 RADIUS = ("127.0.0.1", 1813)
 _SPOKEN = frozenset({"180", "ACK", "200 BYE"})
 """Steps after which time passes: there nobody waits for an answer."""
 _PAUSE = 3 * LINGER
-_ACKNOWLEDGEMENT = 5
 
 
 class ThreadedClock(MemoryReactorClock):
@@ -48,12 +46,6 @@ class ThreadedClock(MemoryReactorClock):
         """Wait for a result of a thread, and take it."""
         call, arguments = self.results.get()
         call(*arguments)
-
-
-def acknowledgement(request: bytes) -> bytes:
-    """Write the Accounting-Response to a request (RFC 2866 3)."""
-    head = bytes((_ACKNOWLEDGEMENT, request[1], 0, 20))
-    return head + hashlib.md5(head + request[4:20] + SECRET).digest()
 
 
 class Accounted:
