@@ -10,6 +10,7 @@ from sipproxy.interfaces import IGateways
 from sipproxy.message import AnyResponse
 from sipproxy.proxy.forward import Copy, write_copy
 from sipproxy.proxy.history import Attempt
+from sipproxy.proxy.points import LONGEST
 from sipproxy.proxy.responses import Final, is_for_us
 from sipproxy.routing import NextHop, NextHops
 from sipproxy.transaction import ClientTransaction
@@ -119,6 +120,9 @@ class Branch:
         leaving = context.core.points.choose(hop.host, context.point)
         branch, record_route = context.marks()
         sent = write_copy(self.copy, branch, context.point, context.source[0], leaving, hop, record_route)
+        if len(sent) > LONGEST:
+            self.fail(RequestError(513))  # by what we add; no fault of the next hop's
+            return
         self.answered = False
         self._set_guard()
         if context.is_invite and self._timer_c is None:

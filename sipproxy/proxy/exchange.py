@@ -15,16 +15,13 @@ from sipproxy.interfaces import Address, IOutcome
 from sipproxy.message import Request, make_response
 from sipproxy.proxy.history import MOST_OCTETS, CallHistory, PastCall
 from sipproxy.proxy.journey import Journey
-from sipproxy.proxy.points import Point, sent_by
+from sipproxy.proxy.points import LONGEST, Point, sent_by
 from sipproxy.routing import NextHop
 from sipproxy.transaction import ServerTransaction
 from sipproxy.transaction.timers import Timer
 
 if TYPE_CHECKING:
     from sipproxy.proxy.core import Core
-
-#: Octets of the longest datagram of IPv4.
-LONGEST = 65_507
 
 
 @implementer(IOutcome)

@@ -12,6 +12,8 @@ from sipproxy.message import AnyResponse, parse_via
 from sipproxy.message.uri import DEFAULT_PORT
 
 MAX_REMEMBERED = 10_000
+#: Octets of the longest datagram of IPv4.
+LONGEST = 65_507
 
 
 class Point:

@@ -16,7 +16,7 @@ from sipproxy.message.uri import DEFAULT_PORT
 from sipproxy.proxy.forward import hops_left, make_copy, write_copy
 from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.loops import path_hash, stateless_branch
-from sipproxy.proxy.points import Point, Points
+from sipproxy.proxy.points import LONGEST, Point, Points
 from sipproxy.proxy.responses import without_top_via
 from sipproxy.routing import NextHop, NextHops
 from sipproxy.transaction.via import literal, response_destination
@@ -54,6 +54,8 @@ def forward(
         branch = stateless_branch(request, journey.decision)
         record_route = _record_route(journey, request)
         data = write_copy(copy, branch, point, source[0], leaving, hop, record_route)
+        if len(data) > LONGEST:
+            raise RequestError(513)
         leaving.write(data, (hop.host, hop.port))
         sent(hop)
 

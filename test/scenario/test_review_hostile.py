@@ -1,6 +1,7 @@
 """What strangers send in numbers: nothing grows with it."""
 
 from sipproxy.app import Server
+from sipproxy.proxy.points import LONGEST
 from test.scenario.stage import PROXY, PROXY_ADDRESS, WireTestCase
 
 
@@ -78,6 +79,15 @@ class GrowthTests(WireTestCase):
         self.ask(b"MESSAGE", call_id=long)
         self.answer(200)
         self.assertEqual((self.response.status, self.response.call_id), (200, long))
+
+    def test_no_room_for_our_via(self) -> None:
+        """A request that would be longer than a datagram with what we add is 513: no next hop is to blame."""
+        for stateful in ("On", "Off"):
+            self.open(StatefulServer=stateful)
+            request = self.caller.make_request(b"MESSAGE", b"sip:bob@example.com")
+            room = LONGEST - len(request) - len(b"Subject: \r\n")
+            self.send(request.replace(b"Content-Length", b"Subject: %b\r\nContent-Length" % (b"x" * room)))
+            self.assertEqual((self.caller.statuses(), self.called.received), ([513], []))
 
 
 class RestartTests(WireTestCase):
