@@ -53,7 +53,7 @@ class Journey:
         """
         subject = self.subject
         if self.ready.route is not None:
-            if self.ready.uri.scheme == b"sips":
+            if self.ready.uri.scheme == b"sips" or self.ready.route.uri.scheme != b"sip":
                 raise RequestError(416)  # 26.2.2: no hop of ours is secure
             subject.trace.append(("translation", "mod_sip", "bypassed: Route header"))
             return (Target(self.ready.uri, origin="route"),)

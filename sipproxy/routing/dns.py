@@ -37,11 +37,12 @@ class DnsRouter:
     def route(self, uri: Uri, subject: Subject) -> "NextHops | Deferred[NextHops]":
         """Give next hops in the order of trying; none where the service is decidedly not available (RFC 2782).
 
-        @raise RequestError: 416 for another scheme than sip, 404 for a host that does not exist, 503 while no
+        @raise RequestError: 480 for another scheme than sip, 404 for a host that does not exist, 503 while no
             name server answers (also in the Deferred)
         """
         if uri.scheme != b"sip":
-            raise RequestError(416)
+            # A contact's: 416 would tell the caller that the scheme in its own Request-URI is unknown (21.4.14).
+            raise RequestError(480)
         if uri.params:
             return self._with_params(uri, subject)
         return self._literal.get((uri.host, uri.port)) or self._at_host(uri, subject, self._by_domain)

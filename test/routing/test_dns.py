@@ -84,10 +84,10 @@ class DnsRouterTests(SynchronousTestCase):
         self.assertIn("SRV and NAPTR not asked for: SRVRouting Off", trace(self.subject))
 
     def test_other_schemes(self) -> None:
-        """416 for what we cannot carry."""
+        """480 for what we cannot carry."""
         for text in ("sips:bob@example.org", "tel:+15551212", "http://example.org/"):
             error = self.assertRaises(RequestError, self.router.route, uri(text), self.subject)
-            self.assertEqual(416, error.status, text)
+            self.assertEqual(480, error.status, text)
 
     def test_silence(self) -> None:
         """No name server answers: 503, with Retry-After."""

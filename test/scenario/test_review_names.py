@@ -151,6 +151,30 @@ class RegisterToTests(WireTestCase):
         self.assertEqual(self.forwarded.uri, b"sip:lin@10.0.0.2")
 
 
+class ContactSchemeTests(WireTestCase):
+    """Registered contacts that no request of ours can reach."""
+
+    def test_contacts(self) -> None:
+        """They are registered and told in a 300; a call is 480, as the caller's own scheme is known (21.4.14)."""
+        contacts = b"Contact: <sips:carol@10.0.0.2>, <mailto:carol@example.net>;q=0.5"
+        for directives, statuses in (
+            ({}, [200, 480]),
+            ({"StatefulServer": "Off"}, [200, 480]),
+            ({"SIPServerMode": "Redirect"}, [200, 300]),
+        ):
+            self.open(**directives)
+            self.ask(b"REGISTER", contacts, uri=b"sip:example.com", to=b"<sip:carol@example.com>")
+            self.ask(b"MESSAGE", uri=b"sip:carol@example.com")
+            self.assertEqual(self.caller.statuses(), statuses)
+
+    def test_route(self) -> None:
+        """A Route that leads to another scheme is 416, whoever it is for."""
+        self.open()
+        for route in (b"<sips:10.0.0.2;lr>", b"<tel:+15551212>"):
+            self.ask(b"MESSAGE", b"Route: " + route)
+            self.assertEqual((self.response.status, self.called.received), (416, []))
+
+
 class RequireTests(WireTestCase):
     """Require, and Proxy-Require where it means nothing."""
 
