@@ -20,7 +20,7 @@ from sipproxy.access.basic import BasicScheme
 from sipproxy.access.checks import ICheck, SubscriberCheck
 from sipproxy.access.keys import CallerKeys, subscriber_keys
 from sipproxy.access.radius import ChapCheck, RadiusDigestCheck
-from sipproxy.access.radius_check import RadiusCheck
+from sipproxy.access.radius_check import RadiusCheck, as_it_is, with_domain
 from sipproxy.access.schemes import DigestScheme, IScheme
 from sipproxy.config import Settings
 from sipproxy.control.watched import Watch
@@ -32,7 +32,7 @@ from sipproxy.interfaces import IAccess, INetwork
 from sipproxy.message import Request, Uri
 from sipproxy.modules import AUTH_REALM, GATEKEEPER_ID, PROXY_DOMAIN
 from sipproxy.net.gktmp import GktmpClient, Timing
-from sipproxy.net.radius_settings import DIGEST_FORM
+from sipproxy.net.radius_settings import ADD_DOMAIN, DIGEST_FORM
 from sipproxy.parts import Parts, nas_address
 from sipproxy.proxy.exemption import Exemption
 from sipproxy.proxy.generation import Generation
@@ -219,10 +219,11 @@ def _access(settings: Settings, parts: Parts, identity: Identity, expansion: Exp
     check: ICheck = SubscriberCheck(parts.subscribers, parts.random)
     if guard.radius is not None and scheme != "HTTP_Digest":
         nas = nas_attributes(nas_address(settings, parts.network))
+        naming = with_domain if settings[ADD_DOMAIN] else as_it_is
         if scheme == "CHAP":
-            asking, check = BasicScheme(realm), RadiusCheck(ChapCheck(guard.radius, nas, parts.random))
+            asking, check = BasicScheme(realm), RadiusCheck(ChapCheck(guard.radius, nas, parts.random), naming)
         else:
-            check = RadiusCheck(RadiusDigestCheck(guard.radius, nas, settings[DIGEST_FORM]))
+            check = RadiusCheck(RadiusDigestCheck(guard.radius, nas, settings[DIGEST_FORM]), naming)
     return Access(authen.Policy.of(settings), asking, check, guard.failures, keys)
 
 

@@ -1,6 +1,6 @@
 """Credentials that a RADIUS server judges, for L{sipproxy.access.access} (AuthScheme CHAP and RADIUS_Digest)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
@@ -20,19 +20,39 @@ class IJudges(Protocol):
         """Have credentials checked."""
 
 
+#: Makes the User-Name of a request's user.
+Naming = Callable[[Request, str], str]
+
+
+def as_it_is(request: Request, user: str) -> str:
+    """Give a user's name."""
+    return user
+
+
+def with_domain(request: Request, user: str) -> str:
+    """Give a user's name and, where it has none, the domain of From (RadiusUserNameAttrAddDomain)."""
+    host = request.from_.uri.host
+    return f"{user}@{host.decode('ascii')}" if host and "@" not in user else user
+
+
 @implementer(ICheck)
 class RadiusCheck:
-    """Has credentials judged under the first key of their user, which becomes the User-Name."""
+    """Has credentials judged under the first key of their user.
 
-    def __init__(self, judge: IJudges) -> None:
+    @param naming: makes the User-Name of that
+    """
+
+    def __init__(self, judge: IJudges, naming: Naming = as_it_is) -> None:
         self._judge = judge
+        self._naming = naming
 
     def check(self, presented: Presented, request: Request, keys: Sequence[str]) -> "Verdict | Deferred[Verdict]":
         """Ask the server."""
         if not keys:
             return Refused("unknown user")
         fields = {name: octets.decode("utf-8", "surrogateescape") for name, octets in _written(presented)}
-        judged = self._judge.check(fields, request.method, request.uri, request.body, keys[0])
+        name = self._naming(request, keys[0])
+        judged = self._judge.check(fields, request.method, request.uri, request.body, name)
         return judged.addCallback(_verdict, keys[0])
 
 

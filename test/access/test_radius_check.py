@@ -18,7 +18,7 @@ from sipproxy.access.failures import FailureLimit
 from sipproxy.access.keys import CallerKeys
 from sipproxy.access.nonces import Nonces
 from sipproxy.access.radius import RadiusVerdict
-from sipproxy.access.radius_check import RadiusCheck
+from sipproxy.access.radius_check import Naming, RadiusCheck, as_it_is, with_domain
 from sipproxy.access.schemes import DigestScheme, IScheme
 from sipproxy.access.settings import Policy
 from sipproxy.errors import RequestError, UnavailableError
@@ -59,12 +59,12 @@ class RadiusCheckTests(SynchronousTestCase):
         self.clock.advance(NOW)
         self.access = self.made(BasicScheme(REALM))
 
-    def made(self, scheme: IScheme) -> Access:
+    def made(self, scheme: IScheme, naming: Naming = as_it_is) -> Access:
         """Make an access with a scheme."""
         return Access(
             Policy(frozenset((b"INVITE",)), (), True),
             scheme,
-            RadiusCheck(self.judge),
+            RadiusCheck(self.judge, naming),
             FailureLimit(None, self.clock),
             CallerKeys(REALM, "Auth"),
         )
@@ -95,6 +95,16 @@ class RadiusCheckTests(SynchronousTestCase):
         self.assertEqual(
             self.successResultOf(admitted), {"user": "bob", "session-timeout": "3600", "reply-message": "hello"}
         )
+
+    def test_domain(self) -> None:
+        """RadiusUserNameAttrAddDomain: the User-Name has the domain of From or its own, the user stays who it is."""
+        for name, asked in ((b"bob", "bob@example.com"), (b"bob@example.com", "bob@example.com")):
+            self.judge = Judge()
+            self.access = self.made(BasicScheme(REALM), with_domain)
+            admitted = self.admit(basic(name + b":x"))
+            self.assertEqual(self.judge.asked[-1][1], asked)
+            self.judge.answer.callback(RadiusVerdict("accepted", None, ""))
+            self.assertEqual(self.successResultOf(admitted)["user"], name.decode())
 
     def test_refused(self) -> None:
         """A refusal is challenged anew."""
