@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from twisted.application.service import IService
+from twisted.logger import Logger
 
 from sipproxy import directives
 from sipproxy.access import settings as authen
@@ -19,7 +20,7 @@ from sipproxy.access.access import Access
 from sipproxy.access.basic import BasicScheme
 from sipproxy.access.checks import ICheck, SubscriberCheck
 from sipproxy.access.keys import CallerKeys, subscriber_keys
-from sipproxy.access.radius import ChapCheck, RadiusDigestCheck
+from sipproxy.access.radius import CHAP_WARNING, ChapCheck, RadiusDigestCheck
 from sipproxy.access.radius_check import RadiusCheck, as_it_is, with_domain
 from sipproxy.access.schemes import DigestScheme, IScheme
 from sipproxy.config import Settings
@@ -62,6 +63,8 @@ from sipproxy.wire.radius import nas_attributes
 
 if TYPE_CHECKING:
     from sipproxy.net.ras import RasClient
+
+_access_log = Logger(namespace="mod_sip_authen")
 
 
 @dataclass(frozen=True)
@@ -221,6 +224,8 @@ def _access(settings: Settings, parts: Parts, identity: Identity, expansion: Exp
         nas = nas_attributes(nas_address(settings, parts.network))
         naming = with_domain if settings[ADD_DOMAIN] else as_it_is
         if scheme == "CHAP":
+            # Also for those who never see what a daemon prints: no listener is protected by itself yet.
+            _access_log.warn("AuthScheme CHAP instead of {warning}", warning=CHAP_WARNING)
             asking, check = BasicScheme(realm), RadiusCheck(ChapCheck(guard.radius, nas, parts.random), naming)
         else:
             check = RadiusCheck(RadiusDigestCheck(guard.radius, nas, settings[DIGEST_FORM]), naming)

@@ -229,7 +229,7 @@ class RadiusTests(AuthenticationTestCase):
         host, port = radius.auth
         self.start(
             f"{MD5}AuthScheme {scheme}\nRadiusServer auth {host}:{port} {secret}\n{patience}",
-            expected="authentication failed|radius auth",
+            expected="authentication failed|radius auth|AuthScheme CHAP",
         )
         return radius
 
@@ -269,6 +269,7 @@ class RadiusTests(AuthenticationTestCase):
     def test_chap(self) -> None:
         """A Basic challenge, and CHAP to RADIUS: right, wrong, and nobody to ask."""
         radius = self.start_with("CHAP")
+        self.assertIn("every telephone sends its password", self.proxy.error_log())
         bob = Telephone(self, self.proxy.address, "bob")
         self.assertRegex(bob.register()["www-authenticate"], f'^Basic realm="{REALM}"')
         right, wrong = (
