@@ -232,6 +232,8 @@ class Core:
         if self.draining and request.method == b"INVITE" and not request.to.tag:
             raise UnavailableError(b"Shutting Down", retry_after=60)
         if request.method == b"OPTIONS" and is_ping(request, generation.identity):
+            if self.draining:  # whoever probes is to send calls elsewhere
+                raise UnavailableError(b"Shutting Down", retry_after=60)
             check_require(request)
             exchange.reply(200, headers=(generation.allow, *_OPTIONS_HEADERS))  # 11.2; 16.3 item 3
         else:

@@ -43,6 +43,14 @@ class DrainTests(ApiTestCase):
         self.assertEqual(self.ask("POST", "/drain", {"on": False})[1]["draining"], False)
         self.assertEqual(self.call(), 200)
 
+    def test_options(self) -> None:
+        """OPTIONS to the server, by which others look whether it lives, are refused too; those to users pass."""
+        for on, expected in ((True, (503, 200)), (False, (200, 200))):
+            self.assertEqual(self.ask("POST", "/drain", {"on": on})[0], 200)
+            asked = [self.alice.request(b"OPTIONS", uri) for uri in (b"sip:example.com", b"sip:bob@example.com")]
+            self.simulation.run_until(lambda asked=asked: all(each.is_over for each in asked))  # type: ignore[misc]
+            self.assertEqual(tuple(each.final for each in asked), expected)
+
     def test_calls_go_on(self) -> None:
         """A call that rings as it begins is counted, and rings on."""
         self.bob.behaviour = rings
