@@ -9,8 +9,8 @@ from functools import partial
 from typing import Any
 
 from sipproxy import directives
-from sipproxy.accounting.service import AccountingService
 from sipproxy.app import Server
+from sipproxy.backends import backends
 from sipproxy.config import Settings
 from sipproxy.control import CONTROL_SOCKET, Api, ControlService, Resource
 from sipproxy.control import watch_settings as watch
@@ -32,7 +32,7 @@ from sipproxy.control.numbers import NumberControl
 from sipproxy.control.registrations import Configured, Registrations
 from sipproxy.control.reload import reload_resource
 from sipproxy.control.routes import RouteControl
-from sipproxy.control.status import Dependency, Status
+from sipproxy.control.status import Status
 from sipproxy.control.streams import StreamService
 from sipproxy.control.subscribers import SubscriberControl
 from sipproxy.control.transactions import transactions_resource
@@ -63,9 +63,7 @@ def make_control(
     core = server.sip.core
     resources = (
         version_resource(),
-        Status(
-            server.sip, server.registry, server.logs, reactor.seconds(), _dependencies(server), partial(_asked, server)
-        ).resource(),
+        Status(server.sip, server.registry, server.logs, reactor.seconds(), partial(backends, server)).resource(),
         calls_resource(core.table),
         transactions_resource(core.table),
         explain_resource(core),
@@ -146,7 +144,7 @@ def _sources(server: Server) -> Sources:
         watched,
         counts.lateness.durations,
         server.hep,
-        (partial(_dependency, "registry", server.registry), *_dependencies(server)),
+        partial(backends, server),
     )
 
 
@@ -160,45 +158,6 @@ def _subscriber_resources(server: Server, settings: Settings, reactor: Any) -> t
         return server.composition.settings[AUTH_REALM]
 
     return SubscriberControl(subscribers, realm, settings[SUBSCRIBER_PASSWORDS], reactor).resources()
-
-
-def _dependencies(server: Server) -> list[Callable[[], Dependency]]:
-    """Give what a server depends on beside its registry, each as a function that tells its state."""
-    parts = server.parts
-    away: list[tuple[str, Any]] = [("routes", parts.routes), ("numbers", parts.numbers)]
-    if parts.farm is not None:
-        away.append(("farm", parts.farm))
-    if isinstance(parts.subscribers, Subscribers):
-        away.append(("subscribers", parts.subscribers))
-    if server.ipsec is not None:
-        away.append(("IPsec", server.ipsec))
-    if parts.guard.radius is not None:
-        away += [(state.name, state) for state in parts.guard.radius.servers]
-    found: list[Callable[[], Dependency]] = [partial(_dependency, name, source) for name, source in away]
-    if parts.accounting is not None:
-        found += [partial(_nth_state, parts.accounting, at) for at in range(len(parts.accounting.states))]
-    return found
-
-
-def _asked(server: Server) -> list[Dependency]:
-    """Tell the state of the bus, and of those whom translators and routers ask; after a reload they may be others."""
-    nams, gatekeepers = server.composition.nams, server.composition.gatekeepers
-    found = [] if server.bus is None else [_dependency("D-Bus", server.bus)]
-    if gatekeepers is not None:
-        found += [_dependency(f"gatekeeper {each.name}", each) for each in gatekeepers.gatekeepers]
-    if nams is not None:
-        for state in nams.states:
-            is_away = state.state in ("away", "blocked")
-            found.append(Dependency(f"NAM {state.server}", state.since if is_away else None, state.reason))
-    return found
-
-
-def _nth_state(accounting: AccountingService, at: int) -> Dependency:
-    return Dependency(*accounting.states[at])
-
-
-def _dependency(name: str, source: Any) -> Dependency:
-    return Dependency(name, source.away_since, source.away_reason)
 
 
 def _registrations_of(server: Server) -> Callable[[], Configured]:

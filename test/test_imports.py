@@ -51,6 +51,7 @@ MAY_IMPORT = {
     "modules": "*",
     "composition": "*",
     "oversight": "*",
+    "backends": "*",
     "parts": "*",
     "preview": "*",
     "replay": "*",

@@ -48,6 +48,6 @@ def _print(found: Mapping[str, Any]) -> None:
 
 
 def _state(dependency: Mapping[str, Any]) -> str:
-    if dependency["state"] == "up":
-        return "up"
-    return f"AWAY since {when(dependency['since'], '-')}: {dependency['reason']}"
+    if dependency["state"] != "away":
+        return {"unasked": "not asked yet"}.get(dependency["state"], "up")
+    return f"AWAY since {when(dependency['since'], '-')}: {dependency['reason']}; {dependency['without']}"

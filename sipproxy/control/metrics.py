@@ -8,7 +8,7 @@ only grows. L{sipproxy.control.metrics_http} has the HTTP.
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry
@@ -60,7 +60,7 @@ class Sources:
     @ivar watch: what was counted of translators, routers and backends
     @ivar lateness: how late the reactor was
     @ivar copies: what sends copies to HEPServer, None where nothing does
-    @ivar dependencies: each gives the state of one thing that the server needs
+    @ivar dependencies: gives the states of all that the server needs
     """
 
     sip: SipService
@@ -72,7 +72,7 @@ class Sources:
     watch: Watch
     lateness: Durations
     copies: Copies | None = None
-    dependencies: Iterable[Callable[[], Dependency]] = field(default_factory=tuple)
+    dependencies: Callable[[], Iterable[Dependency]] = tuple
 
 
 def make_registry(sources: Sources) -> CollectorRegistry:
@@ -167,11 +167,13 @@ class ServerCollector(Collector):
             failures.add_metric([name], count)
         yield failures
         up = GaugeMetricFamily(
-            "sipproxy_dependency_up", "Whether something that the server needs is there.", labels=["name"]
+            "sipproxy_dependency_up",
+            "Whether something that the server needs is there; nothing before it was asked.",
+            labels=["name"],
         )
-        for state in sources.dependencies:
-            dependency = state()
-            up.add_metric([dependency.name], 1 if dependency.since is None else 0)
+        for dependency in sources.dependencies():
+            if dependency.state != "unasked":
+                up.add_metric([dependency.name], 1 if dependency.state == "up" else 0)
         yield up
         hops = GaugeMetricFamily("sipproxy_next_hops", "Next hops used of late, by their health.", labels=["state"])
         counts = dict.fromkeys(_STATES, 0)

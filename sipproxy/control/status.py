@@ -18,7 +18,13 @@ _PORT_COUNTERS = ("received", "sent", "dropped_sends", "send_errors")
 _LISTENER_COUNTERS = ("malformed", "denied")
 
 _LISTENER = an_object(address=TEXT, **dict.fromkeys((*_PORT_COUNTERS, *_LISTENER_COUNTERS), COUNT))
-_DEPENDENCY = an_object(name=TEXT, state={"type": "string", "enum": ["up", "away"]}, since=MAYBE_TIME, reason=TEXT)
+_DEPENDENCY = an_object(
+    name=TEXT,
+    state={"type": "string", "enum": ["unasked", "up", "away"]},
+    since=MAYBE_TIME,
+    reason=TEXT,
+    without=TEXT,
+)
 _ANSWER = an_object(
     version=TEXT,
     pid=COUNT,
@@ -39,24 +45,39 @@ class Dependency(NamedTuple):
 
     @ivar since: since when it is away, seconds since 1970; None while it is there
     @ivar reason: why it is away
+    @ivar without: what goes on while it is away, and what does not
+    @ivar is_asked: whether it is known how it is; it may be asked only when it is needed
     """
 
     name: str
     since: float | None
     reason: str
+    without: str = ""
+    is_asked: bool = True
+
+    @property
+    def state(self) -> str:
+        """How it is: C{unasked}, C{up} or C{away}."""
+        if self.since is not None:
+            return "away"
+        return "up" if self.is_asked else "unasked"
 
     def as_json(self) -> Json:
         """Give it as the status shows it."""
-        state = "up" if self.since is None else "away"
-        return {"name": self.name, "state": state, "since": self.since, "reason": self.reason}
+        return {
+            "name": self.name,
+            "state": self.state,
+            "since": self.since,
+            "reason": self.reason,
+            "without": self.without,
+        }
 
 
 class Status:
     """The state of one server.
 
     @param started: when it began, seconds since 1970
-    @param asked: gives the states of those whom the configuration in force asks
-    @param dependencies: each gives the state of one thing that the server needs
+    @param dependencies: gives the states of all that the server needs
     """
 
     def __init__(
@@ -65,15 +86,13 @@ class Status:
         registry: Registry,
         logs: Logs,
         started: float,
-        dependencies: Iterable[Callable[[], Dependency]] = (),
-        asked: Callable[[], Iterable[Dependency]] = tuple,
+        dependencies: Callable[[], Iterable[Dependency]] = tuple,
     ) -> None:
         self._sip = sip
         self._registry = registry
         self._logs = logs
         self._started = started
-        self._dependencies = (self._registry_state, *dependencies)
-        self._asked = asked
+        self._dependencies = dependencies
 
     def resource(self) -> Resource:
         """Give the resource."""
@@ -82,7 +101,7 @@ class Status:
     def show(self, _: Arguments) -> Json:
         """Tell how the server is."""
         core = self._sip.core
-        dependencies = [*(state() for state in self._dependencies), *self._asked()]
+        dependencies = list(self._dependencies())
         problems = list(self._logs.problems)
         return {
             "version": __version__,
@@ -97,9 +116,6 @@ class Status:
             "dependencies": [dependency.as_json() for dependency in dependencies],
             "logs": {"problems": problems, "lost": self._logs.lost},
         }
-
-    def _registry_state(self) -> Dependency:
-        return Dependency("registry", self._registry.away_since, self._registry.away_reason)
 
 
 def _state(sip: SipService) -> str:

@@ -114,6 +114,7 @@ class _Question:
 class Subscribers:
     """The subscribers.
 
+    @ivar is_asked: whether it is known how the store is
     @ivar away_since: since when the store cannot be used, seconds since 1970; None while it can
     @ivar away_reason: why
     """
@@ -139,6 +140,7 @@ class Subscribers:
         self._followers: tuple[Follower, ...] = ()
         self._next_try: IDelayedCall | None = None
         self._stopped = False
+        self.is_asked = False
         self.away_since: float | None = None
         self.away_reason = ""
 
@@ -163,7 +165,7 @@ class Subscribers:
     def _back(self, _: None) -> None:
         if self.away_since is not None:
             _log.info("The subscriber database is back", severity="notice")
-        self.away_since, self.away_reason = None, ""
+        self.is_asked, self.away_since, self.away_reason = True, None, ""
 
     def _not_back(self, failure: Failure) -> Failure:
         failure.trap(StoreError)  # type: ignore[no-untyped-call]
@@ -174,7 +176,7 @@ class Subscribers:
         if self.away_since is None:
             self.away_since = self._now()
             _log.error("The subscriber database is away: {reason}", reason=reason)
-        self.away_reason = reason
+        self.is_asked, self.away_reason = True, reason
         if self._next_try is None and not self._stopped:
             self._next_try = self._clock.callLater(RETRY, self._try_again)
 

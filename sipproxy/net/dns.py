@@ -48,8 +48,8 @@ Reply = tuple[Sequence[dns.RRHeader], Sequence[dns.RRHeader], Sequence[dns.RRHea
 Lookup = Callable[[str, int], "Deferred[Reply]"]
 """Puts one question (name, record type) to the servers; fails as L{twisted.names} resolvers do."""
 
-# What a lookup fails with when it is the servers' or the network's fault; anything else is ours.
-_SERVER_FAILURES = (
+#: What a lookup fails with when it is the servers' or the network's fault; anything else is ours.
+SERVER_FAILURES = (
     ResolverTimeoutError,
     DomainError,
     defer.TimeoutError,
@@ -227,7 +227,7 @@ class Questions:
         return Absence(text, self._seconds() + lifetime)
 
     def _failed(self, failure: Failure, key: _Key) -> Outage | Failure:
-        if not isinstance(failure.value, _SERVER_FAILURES):
+        if not isinstance(failure.value, SERVER_FAILURES):
             return failure
         now = self._seconds()
         text = f"{key[0]}: {_failure_text(failure.value)}"

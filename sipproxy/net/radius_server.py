@@ -91,6 +91,11 @@ class ServerState:
         self._dead_until = -inf
         self._seconds = seconds
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether it is known how it is."""
+        return self.away_since is not None or self.last_answer > -inf
+
     def answered(self, reply: Reply) -> None:
         """It has answered."""
         self.last_answer = self._seconds()

@@ -19,6 +19,7 @@ from sipproxy.interfaces import Address, IAnswer, IResolver
 from sipproxy.net.dns import Answer, Questions
 from sipproxy.net.hosts import HostsFile
 from sipproxy.net.lookup import SystemLookup, server_lookup, system_servers
+from sipproxy.net.name_servers import NameServers
 from sipproxy.net.replies import canonical_name
 from sipproxy.net.sockets import family_of
 
@@ -49,10 +50,10 @@ def create_resolver(
     @param hosts_file: path
     @param system_resolver: ask the system for what neither knows
     """
-    lookup = server_lookup(reactor, servers or system_servers(), timeout)
+    name_servers = NameServers(server_lookup(reactor, servers or system_servers(), timeout), reactor, timeout)
     questions = Questions(
         reactor,
-        lookup,
+        name_servers,
         timeout=timeout,
         cache_size=cache_size,
         negative_ttl=negative_ttl,
@@ -63,7 +64,7 @@ def create_resolver(
         # What the system says is believed as long as the DNS's "no" that led to it.
         system = SystemLookup(reactor, int(negative_ttl))
         further.append(Questions(reactor, system, timeout=timeout, cache_size=cache_size, negative_ttl=negative_ttl))
-    return Resolver(HostsFile(hosts_file, reactor.seconds), questions, further)
+    return Resolver(HostsFile(hosts_file, reactor.seconds), questions, further, name_servers)
 
 
 @implementer(IResolver)
@@ -71,14 +72,22 @@ class Resolver:
     """Addresses of hosts.
 
     @ivar questions: the DNS, for questions of other types
+    @ivar name_servers: whether the DNS answers; None where that is not watched
     """
 
-    def __init__(self, hosts: HostsFile, questions: Questions, further: Sequence[Questions] = ()) -> None:
+    def __init__(
+        self,
+        hosts: HostsFile,
+        questions: Questions,
+        further: Sequence[Questions] = (),
+        name_servers: NameServers | None = None,
+    ) -> None:
         """
         @param further: who is asked in turn for what the DNS does not know
         """
         self._hosts = hosts
         self.questions = questions
+        self.name_servers = name_servers
         self._sources = (questions, *further)
 
     def addresses(self, host: str) -> "list[str] | Deferred[list[str]]":

@@ -24,7 +24,7 @@ STATUS: dict[str, Any] = {
     "registrations": 7,
     "transactions": {"server": 4, "client": 5, "limit": 200, "retransmissions": 6},
     "listeners": [{"address": "192.0.2.1:5060/udp", "received": 10, "sent": 11, "malformed": 12, "denied": 13}],
-    "dependencies": [{"name": "registry", "state": "up", "since": None, "reason": ""}],
+    "dependencies": [{"name": "registry", "state": "up", "since": None, "reason": "", "without": ""}],
     "logs": {"problems": [], "lost": 0},
 }
 
@@ -61,13 +61,16 @@ class StatusTests(CommandTestCase):
 
     def test_away(self) -> None:
         """What is away is told with its reason, and the exit status is 1, in JSON too."""
-        away = {"name": "registry", "state": "away", "since": 1_790_000_000.0, "reason": "disk\x1b[2J full"}
+        why = {"reason": "disk\x1b[2J full", "without": "calls go on"}
+        away = {"name": "registry", "state": "away", "since": 1_790_000_000.0, **why}
+        unasked = {"name": "DNS", "state": "unasked", "since": None, "reason": "", "without": "names are not known"}
         logs = {"problems": ["error_log: no space"], "lost": 2}
-        ill = {**STATUS, "healthy": False, "dependencies": [away], "logs": logs}
+        ill = {**STATUS, "healthy": False, "dependencies": [away, unasked], "logs": logs}
         self.session = serving(constant("/status", ill))
         result = self.run_command("status")
         self.assertEqual(result.exit_code, 1)
-        self.assertRegex(result.stdout, r"registry +AWAY since 20[-0-9]+ [0-9:]+: disk\\x1b\[2J full")
+        self.assertRegex(result.stdout, r"registry +AWAY since 20[-0-9]+ [0-9:]+: disk\\x1b\[2J full; calls go on\n")
+        self.assertRegex(result.stdout, r"DNS +not asked yet *\n")
         self.assertRegex(result.stdout, r"logs +error_log: no space")
         self.assertEqual(self.run_command("status", "--json").exit_code, 1)
 

@@ -70,7 +70,7 @@ class PageTests(SynchronousTestCase):
                 self.watch,
                 self.lateness.durations,
                 self.hep,
-                (lambda: Dependency("registry", None, ""), lambda: self.away),
+                lambda: [Dependency("registry", None, ""), self.away, Dependency("DNS", None, "", is_asked=False)],
             )
         )
 
@@ -100,6 +100,7 @@ class PageTests(SynchronousTestCase):
             self.assertEqual(found[name, ()], value, name)
         self.assertEqual(found["sipproxy_dependency_up", (("name", "registry"),)], 1)
         self.assertEqual(found["sipproxy_dependency_up", (("name", "RADIUS"),)], 0)
+        self.assertNotIn(("sipproxy_dependency_up", (("name", "DNS"),)), found)
         self.assertGreater(found["process_resident_memory_bytes", ()], 1_000_000)
 
     def test_traffic(self) -> None:

@@ -21,7 +21,7 @@ class StatusTests(ApiTestCase):
         self.addCleanup(self.simulation.stop)
         self.dependency = Dependency("RADIUS", None, "")
         status = Status(
-            self.server.sip, self.server.registry, self.server.logs, 1000.5, (lambda: self.dependency,)
+            self.server.sip, self.server.registry, self.server.logs, 1000.5, lambda: [self.dependency]
         ).resource()
         table = self.server.sip.core.table
         self.api = Api([status, calls_resource(table), transactions_resource(table), version_resource()])
@@ -32,8 +32,8 @@ class StatusTests(ApiTestCase):
         self.assertEqual((status, found["healthy"], found["state"]), (200, True, "serving"))
         self.assertEqual((found["version"], found["since"]), (__version__, 1000.5))
         self.assertEqual((found["pending"], found["registrations"]), (0, 0))
-        up = [{"name": name, "state": "up", "since": None, "reason": ""} for name in ("registry", "RADIUS")]
-        self.assertEqual(found["dependencies"], up)
+        up = {"name": "RADIUS", "state": "up", "since": None, "reason": "", "without": ""}
+        self.assertEqual(found["dependencies"], [up])
         _, document = self.ask("GET", "/openapi.json")
         promised = document["paths"]["/v1/status"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         self.assertEqual(sorted(found), sorted(promised["required"]))
@@ -83,17 +83,17 @@ class StatusTests(ApiTestCase):
         self.assertEqual((listener["address"], listener["malformed"], listener["denied"]), ("192.0.2.1:5060/udp", 1, 0))
 
     def test_away(self) -> None:
-        """What is away is told, since when and why, and the server is not healthy."""
-        self.server.registry.away_since = 2000.0
-        self.server.registry.away_reason = "disk full"
+        """What is away is told, since when, why and what goes on without it, and the server is not healthy."""
+        self.dependency = Dependency("RADIUS", 3000.0, "no answer", "calls go on")
         _, found = self.ask("GET", "/status")
-        self.assertEqual(
-            (found["healthy"], found["dependencies"][0]),
-            (False, {"name": "registry", "state": "away", "since": 2000.0, "reason": "disk full"}),
-        )
-        self.server.registry.away_since = None
-        self.dependency = Dependency("RADIUS", 3000.0, "no answer")
-        self.assertFalse(self.ask("GET", "/status")[1]["healthy"])
+        away = {"name": "RADIUS", "state": "away", "since": 3000.0, "reason": "no answer", "without": "calls go on"}
+        self.assertEqual((found["healthy"], found["dependencies"]), (False, [away]))
+
+    def test_unasked(self) -> None:
+        """What nobody has asked yet is not told to be there, and is no reason not to be healthy."""
+        self.dependency = Dependency("RADIUS", None, "", is_asked=False)
+        _, found = self.ask("GET", "/status")
+        self.assertEqual((found["healthy"], found["dependencies"][0]["state"]), (True, "unasked"))
 
     def test_stopping(self) -> None:
         """A server that takes no new calls says so."""

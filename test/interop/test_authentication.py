@@ -190,7 +190,7 @@ class MysqlTests(AuthenticationTestCase):
     def state(self) -> str:
         """Give what the server says of its database."""
         dependencies = asked(self.proxy, "/status")["dependencies"]
-        (state,) = [each["state"] for each in dependencies if each["name"] == "subscribers"]
+        (state,) = [each["state"] for each in dependencies if each["name"].startswith("MySQL ")]
         return str(state)
 
     def test_killed(self) -> None:

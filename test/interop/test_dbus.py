@@ -46,7 +46,7 @@ class DBusTests(TestCase):
         """Put the server on the bus, with the operations that it has there."""
         server, reactor = self.embedded.server, the_reactor()
         core, settings = server.sip.core, server.composition.settings
-        status = Status(server.sip, server.registry, server.logs, reactor.seconds(), (lambda: self.away,))
+        status = Status(server.sip, server.registry, server.logs, reactor.seconds(), lambda: [self.away])
         resources = (
             status.resource(),
             explain_resource(core),
@@ -305,6 +305,7 @@ class WholeTests(TestCase):
         printed, _, status = await bus.busctl("--json=short", *_CALL, "Status")
         self.assertEqual(status, 0)
         found = json.loads(json.loads(printed)["data"][0])
-        self.assertIn({"name": "D-Bus", "state": "up", "since": None, "reason": ""}, found["dependencies"])
+        states = {each["name"]: each["state"] for each in found["dependencies"]}
+        self.assertEqual((states["D-Bus"], states["DNS"]), ("up", "unasked"))
         await aside(proxy.stop)
         proxy.see_no_complaint()
