@@ -108,6 +108,14 @@ class Access:
             raise self._challenge(attempt.role, attempt.source, lacking)
         if self._check_user and verdict.user not in self._keys.of_sender(attempt.request):
             raise self._somebody_else(verdict, attempt)
+        if verdict.notes:
+            log.info(
+                "user {user} is accepted with {notes}",
+                user=verdict.user,
+                notes=", ".join(f"{name} {text}" for name, text in verdict.notes.items()),
+                client=attempt.source,
+                call_id=attempt.request.call_id,
+            )
         return {"user": verdict.user, **verdict.notes}
 
     def _challenge(self, role: _Role, source: Address, lacking: Lacking) -> RequestError:
