@@ -1,6 +1,8 @@
 """The command C{sipproxyctl}: its own options, and the table of its commands."""
 
+import errno
 import os
+import sys
 
 import click
 
@@ -12,7 +14,7 @@ from sipproxy.cli.completion import completion
 from sipproxy.cli.convert import convert
 from sipproxy.cli.drain import drain
 from sipproxy.cli.explain import explain
-from sipproxy.cli.failure import PROGRAM
+from sipproxy.cli.failure import PROGRAM, note
 from sipproxy.cli.farm import farm
 from sipproxy.cli.gatekeepers import gatekeepers
 from sipproxy.cli.gateways import gateways
@@ -56,6 +58,10 @@ COMMANDS: tuple[click.Command, ...] = (
 )
 
 
+#: Only what is written can fail like this; a command tells itself of files that it was given.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 @click.option(
@@ -82,4 +88,12 @@ for command in COMMANDS:
 
 def main() -> None:
     """Run it."""
-    cli(prog_name=PROGRAM)
+    try:
+        cli(prog_name=PROGRAM)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        # The interpreter would try what is left in the buffer once more, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        note(f"the output cannot be written: {error.strerror}")
+        sys.exit(1)

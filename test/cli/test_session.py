@@ -1,6 +1,8 @@
 """Which server is meant, and the ways to it."""
 
 import os
+import subprocess
+import sys
 from contextlib import redirect_stderr
 from io import StringIO
 from pathlib import Path
@@ -125,3 +127,24 @@ def commands() -> list[click.Command]:
         if isinstance(command, click.Group):
             found += command.commands.values()
     return found
+
+
+class OutputTests(SynchronousTestCase):
+    """The command as a process."""
+
+    def test_full(self) -> None:
+        """Where the output cannot be written that is told in one line, with status 1."""
+        main = "import sys; from sipproxy.cli.main import main; sys.argv[1:] = sys.argv[1].split(); main()"
+        for words in ("completion zsh", "--help"):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run(
+                    [sys.executable, "-c", main, words],
+                    cwd=MAN.parents[1],
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    timeout=60,
+                    check=False,
+                )
+            said = "sipproxyctl: the output cannot be written: No space left on device\n"
+            self.assertEqual((done.returncode, done.stderr), (1, said), words)
