@@ -6,10 +6,16 @@ python bench/run.py bench|large|soak [--help]
 import argparse
 import json
 import signal
+import site
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+# What is installed, and perhaps compiled, is measured, not the sources beside this folder. The folders bench and test
+# are not installed: they come second, and before Python's own package `test`.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, site.getsitepackages()[0])
 
 from bench.compare import compare
 from bench.large import PARTS, Chosen, large
