@@ -21,9 +21,10 @@ from sipproxy.config.kinds import (
     whole,
     words,
 )
+from sipproxy.config.lexer import Line
 from sipproxy.config.manpage import manual
 from sipproxy.config.problems import ConfigError, Position, Problem
-from sipproxy.config.settings import Section, Settings, changed, load, load_value
+from sipproxy.config.settings import Section, Settings, changed, load, load_lines, load_value
 
 __all__ = [
     "Block",
@@ -31,6 +32,7 @@ __all__ = [
     "ConfigError",
     "Directive",
     "Kind",
+    "Line",
     "Listen",
     "Module",
     "Position",
@@ -46,6 +48,7 @@ __all__ = [
     "joined",
     "listen",
     "load",
+    "load_lines",
     "load_value",
     "manual",
     "milliseconds",

@@ -85,6 +85,8 @@ class Reader:
     @ivar top: what stands outside of blocks
     @ivar problems: what was found so far
     @ivar root: where relative paths start: ServerRoot, or the directory that was given
+    @ivar directory: where a relative ServerRoot starts, and relative paths before it
+    @ivar lines: all lines with a statement, those of included files in the place of the Include
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class Reader:
         @param root_directive: the directive that gives C{root}
         """
         self._catalogue = Catalogue(modules)
-        self._directory = directory
+        self.directory = directory
         self._environ = environ
         self._root_directive = root_directive
         self._suggestions = Suggestions()
@@ -110,6 +112,7 @@ class Reader:
         self.top = Scope(self._catalogue.top, start)
         self.problems: list[Problem] = []
         self.root = directory
+        self.lines: list[Line] = []
 
     def read_file(self, file: str, cause: Position) -> None:
         """Read the main file.
@@ -150,6 +153,8 @@ class Reader:
             found = statement(line, self.problems.append)
             if found is None:
                 continue
+            if found.form != "directive" or found.name.text.lower() != INCLUDE.lower():
+                self.lines.append(line)
             if found.form == "close":
                 self._close(found, body)
             elif found.form == "open":
@@ -186,7 +191,7 @@ class Reader:
         if problem is not None:
             self.problems.append(problem)
         elif directive is self._root_directive and value is not WRONG:
-            self.root = absolute(value, self._directory)
+            self.root = absolute(value, self.directory)
 
     def _include(self, found: Statement, scope: Scope) -> None:
         """Read the files that an Include names; only a pattern may name none."""

@@ -52,9 +52,11 @@ class Settings:
     A directive that no given module declares may be asked for too: it has its default.
 
     @ivar warnings: what deserves a second look
+    @ivar lines: what they were read from, with included files in their place; see L{load_lines}
+    @ivar directory: where a relative ServerRoot starts
     """
 
-    __slots__ = ("_entries", "_root", "_sections", "_start", "_values", "_warnings")
+    __slots__ = ("_entries", "_root", "_sections", "_start", "_values", "_warnings", "directory", "lines")
 
     def __init__(self, scope: Scope, root: Path, root_directive: Directive[Path] | None = None) -> None:
         """Take what was written in a scope.
@@ -66,6 +68,8 @@ class Settings:
         self._root = root
         self._start = scope.start
         self._warnings: tuple[Problem, ...] = ()
+        self.lines: tuple[Line, ...] = ()
+        self.directory = root
         self._values: dict[Directive[Any], Any] = {
             directive: _value(directive, entries, root) for directive, entries in scope.entries.items()
         }
@@ -109,6 +113,7 @@ class Settings:
         if any(problem.severity == "error" for problem in reader.problems):
             raise ConfigError(reader.problems)
         settings._warnings = in_order(reader.problems)
+        settings.lines, settings.directory = tuple(reader.lines), reader.directory
         return settings
 
     def __getitem__(self, directive: Directive[T]) -> T:
@@ -221,6 +226,25 @@ def _read(
     reader = Reader(start, directory, modules, environ, root_directive)
     reader.read_file(str(path), start)
     return reader
+
+
+def load_lines(
+    lines: Sequence[Line],
+    directory: Path,
+    modules: Sequence[Module],
+    environ: Mapping[str, str],
+    root_directive: Directive[Path] | None = None,
+) -> Settings:
+    """Make settings once more from what others were read from, whatever the files say by now.
+
+    @param lines: L{Settings.lines}
+    @param directory: L{Settings.directory}
+    @raise ConfigError: there is something wrong
+    """
+    start = lines[0].position(0) if lines else Position(NO_FILE, 1, 1)
+    reader = Reader(start, directory, modules, environ, root_directive)
+    reader.read_lines(lines)
+    return Settings._checked(reader, modules, root_directive)
 
 
 def _value(directive: Directive[Any], entries: list[Entry], root: Path) -> Any:

@@ -1,6 +1,7 @@
 """Included files."""
 
-from test.config.sample import ERROR_LOG, NEXT_HOP, ROUTE, SERVER_ALIAS, ConfigTestCase
+from sipproxy.config import load_lines
+from test.config.sample import ERROR_LOG, MODULES, NEXT_HOP, ROUTE, SERVER_ALIAS, SERVER_ROOT, ConfigTestCase
 
 
 class IncludeTests(ConfigTestCase):
@@ -33,6 +34,20 @@ class IncludeTests(ConfigTestCase):
                 f"sipd.conf:4:9: expected a readable file, got {self.directory}: Is a directory",
             ],
         )
+
+    def test_read_again(self) -> None:
+        """What was read can be read once more when the files are other ones, or gone."""
+        self.write("ServerAlias b", "sub/other")
+        first = self.read("ServerRoot sub\nServerAlias a\nInclude other\nErrorLog ${NAME}", {"NAME": "x"})
+        (self.directory / "sub" / "other").unlink()
+        again = load_lines(first.lines, first.directory, MODULES, {"NAME": "x"}, SERVER_ROOT)
+        self.assertEqual(again[SERVER_ALIAS], ("a", "b"))
+        self.assertEqual(again[ERROR_LOG], self.directory / "sub" / "x")
+        self.assertEqual(again[SERVER_ROOT], first[SERVER_ROOT])
+
+    def test_read_nothing_again(self) -> None:
+        """No lines give the defaults."""
+        self.assertEqual(load_lines((), self.directory, MODULES, {})[SERVER_ALIAS], ())
 
     def test_in_block_and_condition(self) -> None:
         """A file that is included in a block has its directives, and its conditions."""
