@@ -33,7 +33,7 @@ from sipproxy.databases.routes_settings import ROUTING_DATABASE
 from sipproxy.databases.subscribers import Subscribers
 from sipproxy.databases.subscribers_settings import SUBSCRIBER_DATABASE
 from sipproxy.farm import settings as farm
-from sipproxy.interfaces import ICallObserver, INetwork, IOutcomeObserver, IResolver, ISubscribers
+from sipproxy.interfaces import Address, ICallObserver, INetwork, IOutcomeObserver, IResolver, ISubscribers
 from sipproxy.ipsec import IPSEC, VICI_SOCKET, IPSecService, ProtectedNetwork, configured_peers, make_ipsec
 from sipproxy.logs import directives as log_directives
 from sipproxy.logs import open_logs
@@ -50,7 +50,7 @@ from sipproxy.proxy.history import CallHistory
 from sipproxy.proxy.points import Points
 from sipproxy.routing import IRouter
 from sipproxy.routing.gateways import HOLD_DOWN, PROBE_INTERVAL
-from sipproxy.server import SipService, make_folders
+from sipproxy.server import Claim, SipService, make_folders, most_transactions
 from sipproxy.services import DatabaseService, LogService, RadiusService
 from sipproxy.transaction import TimerWheel
 from sipproxy.translation import ITranslator
@@ -143,7 +143,10 @@ class Server(MultiService):
     @ivar logs: error log and access logs
     @ivar bus: the bus of D-Bus that it is on, None for none
     @ivar when_serving: fires with None once it serves for the first time
+    @cvar sip_service: what opens its ports
     """
+
+    sip_service: type[SipService] = SipService
 
     def __init__(
         self,
@@ -193,6 +196,11 @@ class Server(MultiService):
             if part is not None:
                 part.setServiceParent(self)
 
+    @staticmethod
+    def compose(settings: Settings, parts: Parts) -> Composition:
+        """Make what it serves by."""
+        return compose(settings, parts)
+
     def changes(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Tell what another configuration would change.
 
@@ -216,14 +224,14 @@ class Server(MultiService):
         @raise sipproxy.errors.SipproxyError: something in it cannot be opened; the server goes on as before
         """
         peers = () if self.ipsec is None else configured_peers(settings)
-        made, old = compose(settings, self.parts), self.composition
+        made, old = self.compose(settings, self.parts), self.composition
         if self.running:
             made.service.startService()
         made.service.setServiceParent(self)
         self.composition = made
         self.generation += 1
         self.sip.core.serve_by(made.generation)
-        self.sip.core.table.limit = settings[directives.MAX_TRANSACTIONS]
+        self.sip.serve_by(settings)
         self.parts.gateways.configure(settings[HOLD_DOWN], settings[PROBE_INTERVAL])
         if self.ipsec is not None:
             self.ipsec.serve_by(peers)
@@ -277,10 +285,12 @@ class Server(MultiService):
                 log.critical("a database cannot be read: {error}", error=error)
         if self.running:
             self.parts.gateways.start(self.sip.probe)
-            self.sip.serve()
-            if not self.when_serving.called:
-                self.when_serving.callback(None)
-            log.info("serving, {count} addresses of record registered", count=len(self.registry), severity="notice")
+            self.sip.serve().addCallback(self._serves)
+
+    def _serves(self, _: None) -> None:
+        if not self.when_serving.called:
+            self.when_serving.callback(None)
+        log.info("serving, {count} addresses of record registered", count=len(self.registry), severity="notice")
 
     def reopen_logs(self) -> None:
         """Open all log files anew, as somebody has renamed them."""
@@ -340,13 +350,31 @@ def make_service(
     if network is None:
         network = UdpNetwork(reactor, settings[directives.RECEIVE_BUFFER], settings[directives.DSCP])
     make_folders(settings, paths_of(settings))
-    logs = open_logs(settings, reactor, settings[directives.SERVER_NAME])
     parts = make_parts(
         settings, reactor, network, random or PooledSystemRandom(), resolver, subscribers, translators, routers
     )
+    return assemble(parts, observers, call_observers)
+
+
+def assemble(
+    parts: Parts,
+    observers: Sequence[IOutcomeObserver] = (),
+    call_observers: Sequence[ICallObserver] = (),
+    kind: type[Server] = Server,
+    claim: Claim | None = None,
+    via_ports: Mapping[Address, int] | None = None,
+) -> Server:
+    """Make a server of its parts.
+
+    @param kind: what it is to be
+    @param claim: see L{SipService}
+    @param via_ports: see L{SipService}
+    """
+    settings, reactor, network = parts.started, parts.reactor, parts.network
+    logs = open_logs(settings, reactor, settings[directives.SERVER_NAME])
     counts = None if parts.watch is None else Counts(RequestTally(), Lateness(reactor))
     hep = _hep(settings, reactor, network, parts.resolver) if settings[watch.HEP_SERVER] else None
-    made = compose(settings, parts)
+    made = kind.compose(settings, parts)
     wheel, points = TimerWheel(reactor), Points()
     core = Core(
         made.generation,
@@ -355,7 +383,7 @@ def make_service(
         parts.random,
         reactor.seconds,
         (*logs.access_observers, *([] if counts is None else [counts.requests]), *observers),
-        settings[directives.MAX_TRANSACTIONS],
+        most_transactions(settings),
         (*call_observers, *([] if parts.accounting is None else [parts.accounting.calls])),
         history=CallHistory(settings[directives.EXPLAIN_HISTORY]) if settings[directives.EXPLAIN_HISTORY] else None,
     )
@@ -366,8 +394,8 @@ def make_service(
         ports = [place.port for place in settings[directives.LISTEN]]
         ipsec = make_ipsec(settings, reactor, network, ports, parts.random)
         carrier = ProtectedNetwork(carrier, ipsec.guard, reactor)
-    sip = SipService(settings, reactor, carrier, core, wheel, points)
-    server = Server(parts, made, sip, _databases(parts), LogService(logs))
+    sip = kind.sip_service(settings, reactor, carrier, core, wheel, points, claim, via_ports)
+    server = kind(parts, made, sip, _databases(parts), LogService(logs))
     server.protect(ipsec)
     server.observe(counts, hep)
     return server

@@ -5,7 +5,7 @@ gateways) is made once, as L{Parts}; all else is made for each generation by
 L{compose}, beside the one that serves, and put in its place whole.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -86,7 +86,7 @@ class Composition:
 
 def compose(settings: Settings, parts: Parts) -> Composition:
     """Make the generation that a configuration describes; nothing is opened yet."""
-    identity = identity_of(settings, parts.network, parts.started)
+    identity = identity_of(settings, parts.network, parts.started, parts.via_ports)
     expansion = Expansion(settings[NUM_EXPAND], settings[INTERPRETATION])
     needs_access = settings[authen.AUTHENTICATION]
     if parts.watch is not None:
@@ -137,10 +137,13 @@ def _guarded(parts: Parts, access: IAccess) -> IAccess:
     return access if parts.watch is None else parts.watch.access(access)
 
 
-def identity_of(settings: Settings, network: INetwork, started: Settings | None = None) -> Identity:
+def identity_of(
+    settings: Settings, network: INetwork, started: Settings | None = None, via_ports: Iterable[int] = ()
+) -> Identity:
     """Tell who a configured server is.
 
     @param started: the configuration that its ports were opened by, where that is another
+    @param via_ports: those that its Via names, where they are others than those that it listens on
     """
     ports = started or settings
     return Identity(
@@ -148,6 +151,7 @@ def identity_of(settings: Settings, network: INetwork, started: Settings | None 
         own_hosts(settings, network, ports[directives.LISTEN]),
         {place.port for place in ports[directives.LISTEN]},
         ports[directives.ADVERTISED],
+        via_ports,
     )
 
 

@@ -90,6 +90,9 @@ MAX_TRANSACTIONS = Directive(
     "MaxTransactions", whole(minimum=1), 200_000, "Transactions at one time; more is answered 503 with Retry-After."
 )
 
+#: Not among those that may be written yet.
+START_SERVERS = Directive("StartServers", whole(minimum=1, maximum=64), 1, "Processes that serve SIP.")
+
 MODULE = Module(
     "core",
     (

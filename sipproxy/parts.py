@@ -80,6 +80,7 @@ class Parts:
     @ivar farm: this member of it; None where Farm is Off
     @ivar translators: those of who embeds the server, asked before our own
     @ivar routers: likewise, for numbers and names at our own host
+    @ivar via_ports: the ports that Via names, of all worker processes, where there are some
     @ivar watch: counts what translators, routers and backends give; None where nobody asks for metrics
     """
 
@@ -99,6 +100,7 @@ class Parts:
     translators: tuple[ITranslator, ...]
     routers: tuple[IRouter, ...]
     watch: Watch | None
+    via_ports: frozenset[int] = frozenset()
 
 
 def make_parts(

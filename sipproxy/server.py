@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from sipproxy import directives
 from sipproxy.config import Listen, Settings
 from sipproxy.errors import ListenError
-from sipproxy.interfaces import INetwork, IPort
+from sipproxy.interfaces import Address, INetwork, IPort
 from sipproxy.proxy.core import Core
 from sipproxy.proxy.listener import Listener
 from sipproxy.proxy.points import Point, Points, sent_by
@@ -54,6 +54,46 @@ class LockFile:
             self._descriptor = None
 
 
+class Claim:
+    """What shows others that a server runs: the lock of its ServerRoot, and the file with its process number."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._lock = LockFile(settings[directives.LOCK_FILE])
+        self._pid_file: Path = settings[directives.PID_FILE]
+
+    def take(self) -> None:
+        """Let no second server run on this ServerRoot.
+
+        @raise ListenError: one does already
+        """
+        self._lock.take()
+
+    def tell(self) -> None:
+        """Write the number of this process."""
+        self._pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+
+    def leave(self) -> None:
+        """Nothing runs any more."""
+        self._pid_file.unlink(missing_ok=True)
+        self._lock.release()
+
+
+class NoClaim(Claim):
+    """That of a worker process: the process that has started it has made the claim."""
+
+    def __init__(self) -> None:
+        """Nothing is locked."""
+
+    def take(self) -> None:
+        """Do nothing."""
+
+    def tell(self) -> None:
+        """Do nothing."""
+
+    def leave(self) -> None:
+        """Do nothing."""
+
+
 class SipService(Service):
     """Listens, and lets the core deal with what comes.
 
@@ -62,8 +102,21 @@ class SipService(Service):
     """
 
     def __init__(
-        self, settings: Settings, reactor: Any, network: INetwork, core: Core, wheel: TimerWheel, points: Points
+        self,
+        settings: Settings,
+        reactor: Any,
+        network: INetwork,
+        core: Core,
+        wheel: TimerWheel,
+        points: Points,
+        claim: Claim | None = None,
+        via_ports: Mapping[Address, int] | None = None,
     ) -> None:
+        """
+        @param claim: by default that of the settings
+        @param via_ports: by the address of a port that others share with this process, the port of this one alone,
+            on the same host, that responses are to come to
+        """
         self.setName("sip")
         self.core = core
         self.listeners: list[Listener] = []
@@ -73,8 +126,8 @@ class SipService(Service):
         self._wheel = wheel
         self._points = points
         self._ports: list[IPort] = []
-        self._lock = LockFile(settings[directives.LOCK_FILE])
-        self._pid_file: Path = settings[directives.PID_FILE]
+        self._claim = claim or Claim(settings)
+        self._via_ports = via_ports or {}
 
     def open(self) -> None:
         """Open the ports; nothing is read before L{serve}. A second call does nothing.
@@ -83,7 +136,7 @@ class SipService(Service):
         """
         if self._ports:
             return
-        self._lock.take()
+        self._claim.take()
         self.core.draining = False
         try:
             for place in self._settings[directives.LISTEN]:
@@ -91,7 +144,7 @@ class SipService(Service):
         except ListenError:
             self._close()
             raise
-        self._pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+        self._claim.tell()
 
     def _open_place(self, place: Listen) -> None:
         if place.host is not None:
@@ -104,7 +157,14 @@ class SipService(Service):
             log.info("IPv4 only: {error}", error=error)
 
     def _open_port(self, host: str, port: int) -> None:
-        listener = Listener(self.core, self._make_point)
+        shared = Listener(self.core, self._make_point)
+        self._listen(host, port, shared)
+        own = self._via_ports.get((host, port))
+        if own is not None:
+            # What comes in there is dealt with as if it had come to the port that others know.
+            self._listen(host, own, Listener(self.core, lambda _: shared.point))
+
+    def _listen(self, host: str, port: int, listener: Listener) -> None:
         opened = self._network.listen(host, port, listener)
         opened.pause()
         self._ports.append(opened)
@@ -115,7 +175,7 @@ class SipService(Service):
         name = None
         if advertised is not None:
             name = sent_by(advertised[0], advertised[1] or port.address[1])
-        point = Point(port, name, self._network.local_address)
+        point = Point(port, name, self._network.local_address, self._via_ports.get(port.address))
         self._points.all.append(point)
         return point
 
@@ -123,12 +183,20 @@ class SipService(Service):
         """Ask a gateway whether it lives; see L{sipproxy.proxy.probe}."""
         return probe(hop, self.core.table, self._points, self.core.random)
 
-    def serve(self) -> None:
-        """Read what comes."""
+    def serve(self) -> "Deferred[None]":
+        """Read what comes.
+
+        @return: fires with None once it is read
+        """
         # The process may have forked since the ports were opened.
-        self._pid_file.write_text(f"{os.getpid()}\n", encoding="ascii")
+        self._claim.tell()
         for port in self._ports:
             port.resume()
+        return succeed(None)
+
+    def serve_by(self, settings: Settings) -> None:
+        """Take what concerns transactions from another configuration."""
+        self.core.table.limit = most_transactions(settings)
 
     def stopService(self) -> Deferred[None]:
         """Take no new calls, wait for what is being dealt with, then close all."""
@@ -157,8 +225,12 @@ class SipService(Service):
         self._ports.clear()
         self.listeners.clear()
         self._points.all.clear()
-        self._pid_file.unlink(missing_ok=True)
-        self._lock.release()
+        self._claim.leave()
+
+
+def most_transactions(settings: Settings) -> int:
+    """Give how many transactions may be live in one process: its part of MaxTransactions."""
+    return -(-settings[directives.MAX_TRANSACTIONS] // settings[directives.START_SERVERS])
 
 
 def own_hosts(settings: Settings, network: INetwork, places: Sequence[Listen]) -> list[str]:

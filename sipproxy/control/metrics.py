@@ -206,7 +206,7 @@ def _listeners(listeners: Iterable[Listener]) -> Iterator[Metric]:
         counter = CounterMetricFamily(name, text, labels=["listener"])
         for listener in listeners:
             # A port of a network in memory counts nothing.
-            counter.add_metric([_address(listener)], getattr(listener.point.port, attribute, 0))
+            counter.add_metric([_address(listener)], getattr(listener.port, attribute, 0))
         yield counter
     for name, attribute, text in _LISTENER_COUNTERS:
         counter = CounterMetricFamily(name, text, labels=["listener"])
@@ -216,7 +216,7 @@ def _listeners(listeners: Iterable[Listener]) -> Iterator[Metric]:
 
 
 def _address(listener: Listener) -> str:
-    port: Any = listener.point.port
+    port: Any = listener.port
     return f"{sent_by(*port.address)}/udp"
 
 

@@ -125,7 +125,7 @@ def _state(sip: SipService) -> str:
 
 
 def _listener(listener: Listener) -> Json:
-    port: Any = listener.point.port
+    port: Any = listener.port
     return {
         "address": f"{sent_by(*port.address)}/udp",
         # A port of a network in memory counts nothing.

@@ -23,21 +23,24 @@ class Identity:
         hosts: Iterable[str],
         ports: Iterable[int],
         advertised: tuple[str, int] | None = None,
+        via_ports: Iterable[int] = (),
     ) -> None:
         """
         @param domains: domains that the server is responsible for
         @param hosts: its names and literal addresses
         @param ports: ports that it listens on
         @param advertised: (host, port) that others see of it; port 0: each of C{ports}
+        @param via_ports: further ports, which only Via names: those of worker processes
         """
         self._domains = {_wire(domain) for domain in domains}
         self._hosts = {_wire(host) for host in hosts}
-        self._ports = frozenset(ports)
+        named = frozenset(via_ports)
+        self._ports = frozenset(ports) | named
         self._advertised: frozenset[tuple[bytes, int]] = frozenset()
         self._names = self._hosts
         if advertised is not None:
             host, port = _wire(advertised[0]), advertised[1]
-            self._advertised = frozenset((host, each) for each in ([port] if port else self._ports))
+            self._advertised = frozenset((host, each) for each in ({port, *named} if port else self._ports))
             self._names = self._hosts | {host}
         self.domain = _wire(domains[0])
 

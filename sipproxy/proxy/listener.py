@@ -26,10 +26,13 @@ QUIET = 1.0  # seconds between two lines about datagrams that are beyond the sam
 class Listener(DatagramProtocol):
     """Feeds the datagrams of one port to the transaction table.
 
+    @ivar port: the port
+    @ivar point: what answers leave from
     @ivar malformed: datagrams that could not be read
     @ivar denied: requests refused by their source
     """
 
+    port: IPort
     point: Point
 
     def __init__(self, core: Core, open_point: Callable[[IPort], Point]) -> None:
@@ -42,6 +45,7 @@ class Listener(DatagramProtocol):
 
     def makeConnection(self, port: IPort) -> None:  # type: ignore[override]  # our own port, not Twisted's
         """Take the open port."""
+        self.port = port
         self.point = self._open_point(port)
 
     def datagramReceived(self, datagram: bytes, addr: Address) -> None:

@@ -24,11 +24,21 @@ class Point:
     @ivar write: sends one datagram to an address
     """
 
-    __slots__ = ("_advertised", "_lines", "_local_address", "_names", "_starts", "_wildcard", "family", "port", "write")
+    __slots__ = (
+        "_advertised", "_lines", "_local_address", "_names", "_starts", "_via_port", "_wildcard", "family", "port",
+        "write",
+    )  # fmt: skip
 
-    def __init__(self, port: IPort, advertised: str | None, local_address: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        port: IPort,
+        advertised: str | None,
+        local_address: Callable[[str], str],
+        via_port: int | None = None,
+    ) -> None:
         """
         @param advertised: C{host[:port]} to write instead of the address, or None
+        @param via_port: the port that Via names, where responses are to come in at another one than requests
         """
         self.port = port
         self.write: Callable[[bytes, Address], None] = port.write
@@ -36,6 +46,7 @@ class Point:
         self._wildcard = port.address[0] in ("0.0.0.0", "::") and advertised is None
         self._advertised = (advertised or sent_by(*port.address)).encode("ascii")
         self._local_address = local_address
+        self._via_port = via_port
         self._lines: dict[str, tuple[bytes, bytes]] = {}
         self._starts: set[bytes] = set()
         self._names: set[tuple[bytes, int]] = set()
@@ -50,7 +61,7 @@ class Point:
         lines = self._lines.get(local)
         if lines is None:
             name = sent_by(local, self.port.address[1]).encode("ascii") if local else self._advertised
-            start = b"SIP/2.0/UDP " + name
+            start = b"SIP/2.0/UDP " + self._home(name)
             lines = (b"Via: " + start + b";branch=", b"Record-Route: <sip:" + name + b";lr")
             self._lines[local] = lines
             via = parse_via(start)
@@ -67,6 +78,10 @@ class Point:
             return True
         via = response.via  # in another spelling
         return (via.host, via.port or DEFAULT_PORT) in self._names
+
+    def _home(self, name: bytes) -> bytes:
+        """Give what Via says for a host and port of ours."""
+        return name if self._via_port is None else b"%b:%d" % (name.rpartition(b":")[0], self._via_port)
 
 
 def sent_by(host: str, port: int) -> str:
