@@ -118,7 +118,12 @@ GROUPS: dict[str, tuple[Feature, ...]] = {
         Feature("Overload, bounds", DONE, "scenario.test_overload scenario.test_limits"),
         Feature("User and Group", DONE, "interop.test_privileges"),
         Feature("Conversion of Cisco's sipd.conf", PARTLY, "test_convert", "its directives are known in part only"),
-        Feature("Worker processes", ABSENT, "", "one process serves"),
+        Feature(
+            "Worker processes",
+            PARTLY,
+            "interop.test_workers workers",
+            "no accounting, farm, IPsec, D-Bus, metrics",
+        ),
         Feature("Deterministic simulation", DONE, "simulation scenario.test_chance"),
     ),
 }

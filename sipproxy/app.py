@@ -6,7 +6,7 @@ and for C{twistd} alike; see docs/embedding.md.
 
 import gc
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +21,7 @@ from sipproxy.access import settings as authen
 from sipproxy.accounting import settings as acct
 from sipproxy.chance import PooledSystemRandom
 from sipproxy.composition import Composition, compose
-from sipproxy.config import Directive, Settings, changed, load, load_value
+from sipproxy.config import Directive, Line, Settings, changed, load, load_lines, load_value
 from sipproxy.control import CONTROL_SOCKET
 from sipproxy.control import watch_settings as watch
 from sipproxy.control.dbus_settings import DBUS
@@ -72,6 +72,7 @@ FIXED: tuple[Directive[Any], ...] = (
     directives.RECEIVE_BUFFER,
     directives.DSCP,
     directives.GRACEFUL_STOP,
+    directives.START_SERVERS,
     privileges.USER,
     privileges.GROUP,
     directives.EXPLAIN_HISTORY,
@@ -111,6 +112,17 @@ def control_socket_in(path: str | Path) -> Path | None:
     @return: None where that is wrong too
     """
     return load_value(CONTROL_SOCKET, Path(path), MODULES, os.environ, directives.SERVER_ROOT)
+
+
+def load_again(lines: Iterable[Sequence[Any]], directory: str) -> Settings:
+    """Make settings from what those of another process were read from.
+
+    @param lines: C{Settings.lines}, maybe as JSON has them
+    @param directory: C{Settings.directory}
+    @raise sipproxy.config.ConfigError: with all that is wrong in it
+    """
+    given = [Line(file, number, text, tuple(map(tuple, joints))) for file, number, text, joints in lines]
+    return load_lines(given, Path(directory), MODULES, os.environ, directives.SERVER_ROOT)
 
 
 def settings_of(values: Mapping[str, Any]) -> Settings:

@@ -33,7 +33,7 @@ _KEPT = frozenset((SAME, RENAMED))
 #: Directives of Apache that are called otherwise here, with the name of ours; the words stay.
 OTHER_NAMES = {"port": "Listen", "transferlog": "CustomLog"}
 
-_ONE_PROCESS = "one process serves; MaxTransactions bounds what it takes on"
+_NO_POOL = "as many processes serve as StartServers says; MaxTransactions bounds what they take on"
 _NO_HTTP = "of the HTTP server that the original was built on; nothing here answers HTTP"
 _NO_CONNECTIONS = "over UDP there are no connections"
 _BUILT_IN = "the modules are part of the server; each has a directive that turns it on"
@@ -51,19 +51,18 @@ REASONS = {
     "keepalive": _NO_CONNECTIONS,
     "keepalivetimeout": _NO_CONNECTIONS,
     "loadmodule": _BUILT_IN,
-    "maxclients": _ONE_PROCESS,
+    "maxclients": _NO_POOL,
     "maxkeepaliverequests": _NO_CONNECTIONS,
-    "maxrequestsperchild": _ONE_PROCESS,
-    "maxspareservers": _ONE_PROCESS,
-    "minspareservers": _ONE_PROCESS,
+    "maxrequestsperchild": _NO_POOL,
+    "maxspareservers": _NO_POOL,
+    "minspareservers": _NO_POOL,
     "resourceconfig": "write Include",
     "scoreboardfile": "no memory is shared between processes",
     "serveradmin": _NO_HTTP,
-    "serverlimit": _ONE_PROCESS,
+    "serverlimit": _NO_POOL,
     "serversignature": _NO_HTTP,
     "servertokens": _NO_HTTP,
     "servertype": "the server always stands alone",
-    "startservers": _ONE_PROCESS,
     "timeout": "see SIPT1InMs and what follows from it",
     "typesconfig": _NO_HTTP,
     "usecanonicalname": "Via and Record-Route name AdvertisedAddress",

@@ -90,8 +90,12 @@ MAX_TRANSACTIONS = Directive(
     "MaxTransactions", whole(minimum=1), 200_000, "Transactions at one time; more is answered 503 with Retry-After."
 )
 
-#: Not among those that may be written yet.
-START_SERVERS = Directive("StartServers", whole(minimum=1, maximum=64), 1, "Processes that serve SIP.")
+START_SERVERS = Directive(
+    "StartServers",
+    whole(minimum=1, maximum=64),
+    1,
+    "Processes that serve SIP; with more than one each has a port of its own above the Listen, which its Via names.",
+)
 
 MODULE = Module(
     "core",
@@ -111,5 +115,6 @@ MODULE = Module(
         SERVER_NAME,
         SERVER_ALIAS,
         MAX_TRANSACTIONS,
+        START_SERVERS,
     ),
 )

@@ -5,12 +5,13 @@ C{python -m sipproxy.modules} prints that page.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from sipproxy import directives, privileges
 from sipproxy.access import settings as authen
 from sipproxy.access.radius import CHAP_WARNING
 from sipproxy.accounting import settings as accounting
-from sipproxy.config import Module, Problem, Settings, manual
+from sipproxy.config import Directive, Module, Problem, Settings, manual
 from sipproxy.control import dbus_settings as dbus
 from sipproxy.control import watch_settings as watch
 from sipproxy.control.settings import MODULE as CONTROL
@@ -61,8 +62,32 @@ def _check_radius(settings: Settings) -> Iterator[Problem]:
     yield from _check_accounting(settings)
 
 
+#: What works in one process only, by what it has to be otherwise.
+_ALONE: tuple[tuple[Directive[Any], str], ...] = (
+    (accounting.ACCOUNTING, "Off"),
+    (farm.FARM, "Off"),
+    (ipsec.IPSEC, "Off"),
+    (dbus.DBUS, "none"),
+    (watch.METRICS_LISTEN, "none"),
+)
+
+
+def _check_processes(settings: Settings) -> Iterator[Problem]:
+    if settings[directives.START_SERVERS] == 1:
+        return
+    for directive, needed in _ALONE:
+        if settings[directive]:
+            yield settings.error(directive, f"{needed} with StartServers above 1")
+    if settings[ras_settings.RAS] and settings[ras_settings.BIND][1]:
+        yield settings.error(ras_settings.BIND, "port 0 with StartServers above 1")
+
+
 MODULES: tuple[Module, ...] = (
-    replace(directives.MODULE, directives=(*directives.MODULE.directives, privileges.USER, privileges.GROUP)),
+    replace(
+        directives.MODULE,
+        directives=(*directives.MODULE.directives, privileges.USER, privileges.GROUP),
+        check=_check_processes,
+    ),
     logs.MODULE,
     replace(
         MOD_SIP,

@@ -4,7 +4,7 @@ Beside L{sipproxy.app}, which knows nothing of them: whoever embeds a server
 takes what of this is wanted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -60,8 +60,25 @@ def make_control(
     """
     if reactor is None:
         from twisted.internet import reactor
+    return serve_control(server, settings, make_resources(server, settings, reactor, read), reactor)
+
+
+def serve_control(server: Server, settings: Settings, resources: Iterable[Resource], reactor: Any) -> ControlService:
+    """Make the control socket of a server with some resources, as one more part of the server."""
+    control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
+    control.setServiceParent(server)
+    return control
+
+
+def make_resources(
+    server: Server, settings: Settings, reactor: Any, read: Callable[[], Settings] | None = None
+) -> tuple[Resource, ...]:
+    """Give all that is told and done of a server.
+
+    @param read: reads the configuration anew; by default it is what it was
+    """
     core = server.sip.core
-    resources = (
+    return (
         version_resource(),
         Status(server.sip, server.registry, server.logs, reactor.seconds(), partial(backends, server)).resource(),
         calls_resource(core.table),
@@ -85,9 +102,6 @@ def make_control(
         *([] if server.ipsec is None else [ipsec_resource(server.ipsec)]),
         Registrations(server.registry, _registrations_of(server), reactor.seconds).resource(),
     )
-    control = ControlService(settings[CONTROL_SOCKET], Api(resources), reactor)
-    control.setServiceParent(server)
-    return control
 
 
 def make_watchers(server: Server, settings: Settings, api: Api, reactor: Any = None) -> list[StreamService]:

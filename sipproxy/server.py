@@ -3,6 +3,7 @@
 import fcntl
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -157,9 +158,9 @@ class SipService(Service):
             log.info("IPv4 only: {error}", error=error)
 
     def _open_port(self, host: str, port: int) -> None:
-        shared = Listener(self.core, self._make_point)
-        self._listen(host, port, shared)
         own = self._via_ports.get((host, port))
+        shared = Listener(self.core, partial(self._make_point, own))
+        self._listen(host, port, shared)
         if own is not None:
             # What comes in there is dealt with as if it had come to the port that others know.
             self._listen(host, own, Listener(self.core, lambda _: shared.point))
@@ -170,12 +171,12 @@ class SipService(Service):
         self._ports.append(opened)
         self.listeners.append(listener)
 
-    def _make_point(self, port: IPort) -> Point:
+    def _make_point(self, via_port: int | None, port: IPort) -> Point:
         advertised = self._settings[directives.ADVERTISED]
         name = None
         if advertised is not None:
             name = sent_by(advertised[0], advertised[1] or port.address[1])
-        point = Point(port, name, self._network.local_address, self._via_ports.get(port.address))
+        point = Point(port, name, self._network.local_address, via_port)
         self._points.all.append(point)
         return point
 

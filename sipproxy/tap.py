@@ -1,7 +1,7 @@
 """C{twistd sipproxy}: its options, and the service behind them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,14 +12,18 @@ from twisted.python import usage
 from sipproxy import __version__, privileges
 from sipproxy.app import Server, load_settings, make_service, paths_of
 from sipproxy.config import ConfigError, Settings
+from sipproxy.control import Resource
 from sipproxy.control.dbus_events import BusEvents
 from sipproxy.control.dbus_settings import DBUS
 from sipproxy.control.streams import StreamService
+from sipproxy.directives import START_SERVERS
 from sipproxy.errors import ListenError, SipproxyError
 from sipproxy.notify import notifying_service
-from sipproxy.oversight import make_bus, make_control, make_watchers
+from sipproxy.oversight import make_bus, make_resources, make_watchers, serve_control
 from sipproxy.process import ProcessService
 from sipproxy.server import make_folders
+from sipproxy.workers.control import spread
+from sipproxy.workers.owner import Owner, make_owner
 
 
 class Options(usage.Options):
@@ -75,7 +79,17 @@ def _open(server: Server, others: Sequence[StreamService]) -> None:
 def _line(server: Server) -> str:
     """Tell what a server does, for C{systemctl status}."""
     state = "taking no new calls" if server.sip.core.draining else "serving"
-    return f"{state}, {len(server.registry)} addresses of record registered, {server.sip.core.pending} requests pending"
+    if isinstance(server, Owner):
+        busy = f"{sum(worker.serves for worker in server.workers.all)} workers"
+    else:
+        busy = f"{server.sip.core.pending} requests pending"
+    return f"{state}, {len(server.registry)} addresses of record registered, {busy}"
+
+
+def _resources(server: Server, settings: Settings, read: Callable[[], Settings]) -> Sequence[Resource]:
+    """Give all that the control socket tells and does."""
+    resources = make_resources(server, settings, reactor, read)
+    return [spread(each, server.workers) for each in resources] if isinstance(server, Owner) else resources
 
 
 def makeService(options: Options) -> IService:
@@ -90,11 +104,12 @@ def makeService(options: Options) -> IService:
         paths = paths_of(settings)
         folders = make_folders(settings, paths)
         events = None if settings[DBUS] is None else BusEvents()
-        server = make_service(settings, call_observers=() if events is None else (events,))
+        observers = () if events is None else (events,)
+        server = (make_service if settings[START_SERVERS] == 1 else make_owner)(settings, call_observers=observers)
         process = notifying_service(reactor, partial(_line, server))
         server.setServiceParent(process)
         server.when_serving.addCallback(process.is_ready)
-        control = make_control(server, settings, read=read)
+        control = serve_control(server, settings, _resources(server, settings, read), reactor)
         if events is not None:
             make_bus(server, settings, control.api, events)
         _open(server, [control, *make_watchers(server, settings, control.api)])

@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "backends": "*",
     "parts": "*",
     "preview": "*",
+    "workers": "*",
     "replay": "*",
     "app": "*",
     "notify": "",

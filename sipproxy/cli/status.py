@@ -1,6 +1,6 @@
 """C{sipproxyctl status}."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -35,6 +35,7 @@ def _print(found: Mapping[str, Any]) -> None:
             "requests pending": found["pending"],
             "transactions": f"{transactions['server']} server, {transactions['client']} client, "
             f"{transactions['limit']} at most",
+            **({"workers": _workers(found["workers"])} if found.get("workers") else {}),
             "registered": f"{found['registrations']} addresses of record",
             **{dependency["name"]: _state(dependency) for dependency in found["dependencies"]},
             "logs": "; ".join(found["logs"]["problems"]) or "written",
@@ -45,6 +46,10 @@ def _print(found: Mapping[str, Any]) -> None:
     names = ["address", *(name for name in found["listeners"][0] if name != "address")] if found["listeners"] else []
     columns = [name.replace("_", " ") for name in names]
     print_table(columns, ([listener[name] for name in names] for listener in found["listeners"]))
+
+
+def _workers(workers: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"process {worker['pid']} since {when(worker['since'], '-')}" for worker in workers)
 
 
 def _state(dependency: Mapping[str, Any]) -> str:

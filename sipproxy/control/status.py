@@ -37,6 +37,7 @@ _ANSWER = an_object(
     listeners=an_array(_LISTENER),
     dependencies=an_array(_DEPENDENCY),
     logs=an_object(problems=an_array(TEXT), lost=COUNT),
+    workers=an_array(an_object(pid=COUNT, since=TIME, pending=COUNT)),
 )
 
 
@@ -115,6 +116,7 @@ class Status:
             "listeners": [_listener(listener) for listener in self._sip.listeners],
             "dependencies": [dependency.as_json() for dependency in dependencies],
             "logs": {"problems": problems, "lost": self._logs.lost},
+            "workers": [],
         }
 
 

@@ -25,6 +25,7 @@ from sipproxy.proxy.journey import Journey
 from sipproxy.proxy.points import Point, Points, sent_by
 from sipproxy.proxy.redirect import Contacts, contacts, split_by_action, status_of
 from sipproxy.proxy.routeset import check_method, is_ping, names_us
+from sipproxy.proxy.siblings import Siblings
 from sipproxy.proxy.validate import check_require, validate
 from sipproxy.routing import NextHop
 from sipproxy.transaction import ClientTransaction, TimerWheel, TransactionTable
@@ -53,6 +54,7 @@ class Core:
     @ivar history: the last calls, None to keep none
     @ivar overloads: new calls refused for the backlog
     @ivar pending: requests that have no final response yet
+    @ivar siblings: what belongs to other processes that serve the same ports, None where there are none
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Core:
         self.draining = False
         self.overloads = 0
         self.pending = 0
+        self.siblings: Siblings | None = None
         self.table = TransactionTable(wheel, generation.policy.values, max_transactions, random, self)
         self.history = history
         self.call_observers = tuple(call_observers)
@@ -191,6 +194,11 @@ class Core:
 
     def stray_response(self, response: AnyResponse, source: Address, point: Point) -> None:
         """A stateful proxy drops it (RFC 6026 7.3); a stateless one forwards what has our Via (16.11)."""
+        if self.siblings is not None:
+            home = self.siblings.home(point.port.address[0], response.via.port)
+            if home is not None:
+                point.write(response.to_bytes(), home)
+                return
         if self.generation.policy.stateful or not self.generation.identity.is_our_via(response.via):
             return
         onward = stateless.response_onward(response)
@@ -198,6 +206,11 @@ class Core:
             return
         data, destination = onward
         self.points.choose(destination[0], point).write(data, destination)
+
+    def stray_failure(self, datagram: bytes, reason: str) -> None:
+        """Take the news of a datagram that no transaction here has sent."""
+        if self.siblings is not None:
+            self.siblings.tell_failure(datagram, reason)
 
     # What a request is.
 

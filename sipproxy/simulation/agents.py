@@ -293,6 +293,9 @@ class UserAgent:
         """Take whatever has a branch of its own for its own."""
         return True
 
+    def stray_failure(self, datagram: bytes, reason: str) -> None:
+        """Nobody waits for it."""
+
     def stray_response(self, response: AnyResponse, source: Address, point: IPort) -> None:
         """Acknowledge a late retransmission of a 2xx; all else means nothing."""
         if response.whole().cseq[1] == b"INVITE" and 200 <= response.status < 300:

@@ -138,7 +138,9 @@ class TransactionTable(Generic[P]):
     def failed(self, datagram: bytes, reason: str) -> None:
         """Take the news that a datagram which we sent was refused (ICMP)."""
         transaction = self._clients.get((_branch_of(datagram), datagram.partition(b" ")[0]))
-        if transaction is not None:
+        if transaction is None:
+            self.user.stray_failure(datagram, reason)
+        else:
             transaction.transport_error(reason)
 
     # New transactions.

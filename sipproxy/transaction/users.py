@@ -63,3 +63,6 @@ class TransactionUser(Protocol[P_contra]):
 
     def stray_response(self, response: AnyResponse, source: Address, point: P_contra, /) -> None:
         """A response that matches no transaction (RFC 6026 7.3)."""
+
+    def stray_failure(self, datagram: bytes, reason: str, /) -> None:
+        """A datagram that was refused (ICMP), and that no transaction has sent."""

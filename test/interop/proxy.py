@@ -106,9 +106,13 @@ class Proxy:
 
         @param patience: seconds in which it must
         """
+        self.begin()
+        self.wait_for_answer(patience)
+
+    def begin(self) -> None:
+        """Start it in the foreground."""
         self._starts += 1
         self.process = Process(self._test, self.command(), self.folder, f"twistd{self._starts}", environment())
-        self.wait_for_answer(patience)
 
     def wait_for_answer(self, patience: float = PATIENCE) -> None:
         """Wait until it answers OPTIONS.

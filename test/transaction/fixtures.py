@@ -108,6 +108,9 @@ class Told:
         """Know its own address."""
         return response.via.host == SOURCE[0].encode()
 
+    def stray_failure(self, datagram: bytes, reason: str) -> None:
+        """Leave it."""
+
     def stray_response(self, response: AnyResponse, source: tuple[str, int], point: Wire) -> None:
         """Record a response that matches nothing."""
         self.heard.append(f"stray {response.status}")
