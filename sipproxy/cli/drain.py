@@ -14,7 +14,8 @@ from sipproxy.cli.session import Session, ask, pass_session
 def drain(session: Session, off: bool, as_json: bool) -> None:
     """Let the server take no new calls, so that it can be stopped when the last one is over.
 
-    They, and OPTIONS to the server, are answered 503, so that callers go elsewhere. Calls that are there go on, and so do registrations.
+    They, and OPTIONS to the server, are answered 503, so that callers go elsewhere. Calls that are there go on, and so
+    do registrations.
     """
     found = ask(session.server, "POST", "/drain", body={"on": not off})
     if as_json:

@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from sipproxy.databases.commit import Entry
 from sipproxy.databases.feed import Change
 from sipproxy.databases.registry import AsInterface, Registry
-from sipproxy.databases.subscribers_memory.py sipproxy.databases.registry_store import MemoryStore, Row
 from sipproxy.databases.registry_sqlite import from_json, to_json
+from sipproxy.databases.registry_store import MemoryStore, Row
 from sipproxy.errors import StoreError, UnavailableError
 from sipproxy.farm.merge import merge
 from sipproxy.registrar.bindings import Bindings

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from itertools import cycle
@@ -102,7 +103,7 @@ class KillTests(SynchronousTestCase):
         """Kill both in turn at random moments, until most calls have ended, and tell how often each was."""
         chance, killed = Random(CALLS), Counter[str]()
         # What SIPp sends again meanwhile comes before the question whether the server answers.
-        start_proxy = partial(self.proxy.start, _PATIENCE)
+        start_proxy: Callable[[], None] = partial(self.proxy.start, _PATIENCE)
         peers = ("FreeRADIUS", self.radius.kill, self.radius.start), ("server", self.proxy.kill, start_proxy)
         for name, kill, start in cycle(peers):
             time.sleep(chance.uniform(*_BETWEEN))

@@ -4,7 +4,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipproxy.databases.registry import Registry
-from sipproxy.databases.subscribers_memory.py sipproxy.databases.registry_store import MemoryStore
+from sipproxy.databases.registry_store import MemoryStore
 from sipproxy.errors import StoreError, UnavailableError
 from sipproxy.registrar.bindings import Binding
 from sipproxy.workers.registry import PAGE, RegistryFeed, WorkerRegistry
