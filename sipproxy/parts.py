@@ -121,9 +121,10 @@ def make_parts(
     @param routers: further ones
     """
     resolver = resolver or configured_resolver(settings, reactor)
+    watch = Watch(reactor.seconds) if settings[METRICS_LISTEN] else None
     guard = _guard(settings, reactor, network, resolver, random)
     sharing = _sharing(settings, reactor, random) if settings[farm.FARM] else None
-    registry = _registry(settings, reactor, sharing)
+    registry = _registry(settings, reactor, sharing, watch)
     route_table = _table("routing", routes.FORM, settings[ROUTING_DATABASE], reactor, sharing)
     numbers_table = _table("numbers", numbers.FORM, settings[NUMBERS_DATABASE], reactor, sharing)
     return Parts(
@@ -142,7 +143,7 @@ def make_parts(
         None if sharing is None else _farm(sharing, registry, {"routing": route_table, "numbers": numbers_table}),
         tuple(translators),
         tuple(routers),
-        Watch(reactor.seconds) if settings[METRICS_LISTEN] else None,
+        watch,
     )
 
 
@@ -151,8 +152,10 @@ def _sharing(settings: Settings, reactor: Any, random: Random) -> Sharing:
     return Sharing(settings, reactor, random, settings[FARM_MEMBER], __version__, listen, settings[REGISTRY_DATABASE])
 
 
-def _registry(settings: Settings, reactor: Any, sharing: Sharing | None) -> Registry:
+def _registry(settings: Settings, reactor: Any, sharing: Sharing | None, watch: Watch | None) -> Registry:
     store = _registry_store(settings, reactor)
+    if watch is not None:
+        store = watch.store(store)
     if sharing is None or not sharing.shares("registry"):
         return Registry(store, reactor, reactor.seconds)
     return sharing.registry(store)

@@ -13,9 +13,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sipproxy.control.tallies import Durations
+from sipproxy.databases.feed import Change
+from sipproxy.databases.registry import IRegistryStore, Row
 from sipproxy.errors import NameNotFoundError, RequestError, SilenceError
 from sipproxy.interfaces import Address, IAccess, IAnswer, IResolver, ISubscriber, ISubscribers
 from sipproxy.message import Uri
+from sipproxy.registrar.bindings import Bindings
 from sipproxy.routing.chain import IRouter, NextHops
 from sipproxy.translation.chain import AT_HAND, ITranslator, Subject, Targets
 
@@ -67,6 +70,10 @@ class Watch:
     def access(self, access: IAccess) -> IAccess:
         """Watch authentication and authorization, as C{access}."""
         return _WatchedAccess(self, access)
+
+    def store(self, store: IRegistryStore) -> IRegistryStore:
+        """Watch what keeps registrations: its commits, as C{registry}."""
+        return _WatchedStore(self, store)
 
     # For them.
 
@@ -192,3 +199,28 @@ class _WatchedAccess:
     def admit(self, request: Any, source: Address, as_registrar: bool) -> "dict[str, str] | Deferred[dict[str, str]]":
         """Let a request pass; see L{IAccess}."""
         return self._watch.timed("access", self._access.admit(request, source, as_registrar))
+
+
+@implementer(IRegistryStore)
+class _WatchedStore:
+    """A store of registrations whose commits are timed: that is what a REGISTER waits for, beside its company."""
+
+    def __init__(self, watch: Watch, store: IRegistryStore) -> None:
+        self._watch = watch
+        self._store = store
+
+    def load(self, accept: Callable[[bytes, Bindings], None], now: float) -> Deferred[int]:
+        """Hand over what is stored; see L{IRegistryStore}."""
+        return self._store.load(accept, now)
+
+    def commit(self, changes: Sequence[Change]) -> Deferred[None]:
+        """Write changes; see L{IRegistryStore}."""
+        return self._watch.timed("registry", self._store.commit(changes))
+
+    def page(self, after: bytes, limit: int) -> Deferred[list[Row]]:
+        """Give the next few rows; see L{IRegistryStore}."""
+        return self._store.page(after, limit)
+
+    def close(self) -> Deferred[None]:
+        """Let go of what is held; see L{IRegistryStore}."""
+        return self._store.close()

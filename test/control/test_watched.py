@@ -12,10 +12,12 @@ from zope.interface.verify import verifyObject
 
 from sipproxy.control.tallies import LOOK_AGAIN, METHODS, SHORT, Durations, Lateness, RequestTally
 from sipproxy.control.watched import Watch
+from sipproxy.databases.registry import LINGER, IRegistryStore, MemoryStore, Registry
 from sipproxy.errors import NameNotFoundError, RequestError, ResolverTimeoutError, UnavailableError
 from sipproxy.interfaces import IAccess, IOutcome, IOutcomeObserver, IResolver, ISubscribers
 from sipproxy.message import Request, parse_message, parse_uri
 from sipproxy.proxy.exchange import Outcome
+from sipproxy.registrar.bindings import Binding
 from sipproxy.routing.chain import IRouter, NextHop
 from sipproxy.translation.chain import ITranslator, Subject, Target
 
@@ -227,3 +229,17 @@ class WatchTests(SynchronousTestCase):
             self.assertEqual(
                 (self.watch.durations[name].count, self.watch.failures.get(name, 0)), (before + 1, name == "dns")
             )
+
+    def test_registry(self) -> None:
+        """Commits of registrations are timed; a registry in front of a watched store stores and reads as before."""
+        store = self.watch.store(MemoryStore())
+        verifyObject(IRegistryStore, store)
+        registry = Registry(store, self.clock, self.clock.seconds)
+        self.successResultOf(registry.start())
+        stored = registry.store(b"bob@example.com", (Binding(b"sip:bob@10.0.0.2", expires=3600.0),))
+        self.clock.advance(LINGER)
+        self.successResultOf(stored)
+        self.assertEqual(self.watch.durations["registry"].count, 1)
+        (row,) = self.successResultOf(registry.page(b"", 10))
+        self.assertEqual(row[0], b"bob@example.com")
+        self.successResultOf(registry.stop())
