@@ -111,6 +111,7 @@ GROUPS: dict[str, tuple[Feature, ...]] = {
         Feature("Logs in Apache's formats, rotation", DONE, "interop.test_logs logs"),
         Feature("Control socket, OpenAPI", DONE, "interop.test_control_schema interop.test_control"),
         Feature("D-Bus", DONE, "interop.test_dbus control.test_dbus"),
+        Feature("Starts and serves with backends away; status", DONE, "interop.test_backends control.test_status"),
         Feature("Metrics", DONE, "interop.test_metrics", "checked by promtool"),
         Feature("HEP3", DONE, "interop.test_hep", "against Kamailio"),
         Feature("Manhole", DONE, "interop.test_manhole", "with OpenSSH"),
