@@ -1,7 +1,7 @@
 """Load from sipp: the callers, and the telephone that they call."""
 
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -45,14 +45,11 @@ class Load:
         self._server_port = server_port
         self._folder = folder
 
-    def run(
-        self, work: str, rate: int, count: int, users: Iterable[int] = range(USERS), options: Sequence[str] = ()
-    ) -> Result:
+    def run(self, work: str, rate: int, count: int, users: Iterable[int] = range(USERS)) -> Result:
         """Make calls, or registrations.
 
         @param rate: begun in one second
         @param users: numbers of the users that are called, in turn
-        @param options: further ones of sipp's
         """
         scenario = "call" if work in NEED_CALLEE else work
         self._write_users(work, users)
@@ -61,20 +58,13 @@ class Load:
         command = ["sipp", f"127.0.0.1:{self._server_port}", "-sf", str(SCENARIOS / f"{scenario}.xml")]
         command += ["-inf", "users.csv", "-key", "callee", f"127.0.0.1:{self.callee}", "-i", "127.0.0.1"]
         command += ["-p", str(self._caller), "-mp", str(self._media), "-r", str(rate), "-m", str(count)]
-        command += ["-l", str(_AT_ONCE), "-nostdin", "-trace_stat", "-stf", statistics.name, "-fd", "1", *options]
+        command += ["-l", str(_AT_ONCE), "-nostdin", "-trace_stat", "-stf", statistics.name, "-fd", "1"]
         sipp = start(processors()[1], command, self._folder)
         try:
             sipp.wait(count / rate + _GRACE)
         except subprocess.TimeoutExpired:
             end(sipp)
         return _read(statistics, count)
-
-    def times(self) -> list[float]:
-        """Give the milliseconds that each answer took, of a run with the options C{-trace_rtt} and C{-rtt_freq 1}."""
-        (file,) = self._folder.glob("*_rtt.csv")
-        lines = file.read_text().splitlines()[1:]
-        file.unlink()
-        return [float(line.split(";")[1]) for line in lines]
 
     @contextmanager
     def telephone(self) -> Iterator[None]:
