@@ -22,6 +22,7 @@ TELEPHONES = 16
 SLOW = 3 * PATIENCE
 _SETTINGS = f"""StartServers {WORKERS}
 AddRecordRoute On
+OverloadQueueInMs 20000
 LogFormat "%P" number
 CustomLog logs/processes number
 """
