@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from sipproxy.control.tallies import Durations
 from sipproxy.databases.feed import Change
-from sipproxy.databases.registry import IRegistryStore, Row
+from sipproxy.databases.registry_store import IRegistryStore, Row
 from sipproxy.errors import NameNotFoundError, RequestError, SilenceError
 from sipproxy.interfaces import Address, IAccess, IAnswer, IResolver, ISubscriber, ISubscribers
 from sipproxy.message import Uri

@@ -12,7 +12,8 @@ from zope.interface.verify import verifyObject
 
 from sipproxy.control.tallies import LOOK_AGAIN, METHODS, SHORT, Durations, Lateness, RequestTally
 from sipproxy.control.watched import Watch
-from sipproxy.databases.registry import LINGER, IRegistryStore, MemoryStore, Registry
+from sipproxy.databases.registry import LINGER, Registry
+from sipproxy.databases.registry_store import IRegistryStore, MemoryStore
 from sipproxy.errors import NameNotFoundError, RequestError, ResolverTimeoutError, UnavailableError
 from sipproxy.interfaces import IAccess, IOutcome, IOutcomeObserver, IResolver, ISubscribers
 from sipproxy.message import Request, parse_message, parse_uri
