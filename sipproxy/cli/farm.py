@@ -82,13 +82,14 @@ def _row(member: Mapping[str, Any]) -> Sequence[object]:
 def verify(session: Session, as_json: bool) -> None:
     """Compare the copies of this member with what the farm has; exit status 1 where they differ.
 
-    What is changed while it is compared may be named as well.
+    What is changed while it is compared may be named as well. Members that are at one revision have one CHECKSUM.
     """
     found = ask(session.server, "GET", "/farm/verify", switch=_SWITCH)
     if as_json:
         print_json(found)
     else:
-        print_table(("DATABASE", "DIFFERENCES"), [(one["database"], one["count"]) for one in found["databases"]])
+        rows = [(one["database"], one["checksum"], found["revision"], one["count"]) for one in found["databases"]]
+        print_table(("DATABASE", "CHECKSUM", "REVISION", "DIFFERENCES"), rows)
         for one in found["databases"]:
             for key in one["keys"]:
                 click.echo(f"{one['database']}: {key}")

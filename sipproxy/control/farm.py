@@ -35,8 +35,8 @@ _ANSWER = an_object(
     members=an_array(_MEMBER),
     missing=an_array(TEXT),
 )
-_DIFFERENCE = an_object(database=TEXT, count=COUNT, keys=an_array(TEXT))
-_VERIFIED = an_object(equal=TRUTH, databases=an_array(_DIFFERENCE))
+_DIFFERENCE = an_object(database=TEXT, checksum=TEXT, count=COUNT, keys=an_array(TEXT))
+_VERIFIED = an_object(equal=TRUTH, revision=COUNT, databases=an_array(_DIFFERENCE))
 
 
 def farm_resources(farm: Farm) -> tuple[Resource, ...]:
@@ -57,7 +57,7 @@ def farm_resources(farm: Farm) -> tuple[Resource, ...]:
         }
 
     def verify(_: Arguments) -> Deferred[Json]:
-        return Deferred.fromCoroutine(farm.verify()).addCallback(_verified)
+        return Deferred.fromCoroutine(farm.verify()).addCallback(_verified, farm)
 
     def resynchronize(_: Arguments) -> Json:
         if farm.away_since is not None:
@@ -117,12 +117,15 @@ def _number(told: Mapping[str, Any], name: str) -> int:
     return value if isinstance(value, int) and value >= 0 else 0
 
 
-def _verified(found: Mapping[str, list[bytes]]) -> Json:
+def _verified(found: Mapping[str, list[bytes]], farm: Farm) -> Json:
+    checksums = farm.checksums()
     return {
         "equal": not any(found.values()),
+        "revision": farm.link.revision,
         "databases": [
             {
                 "database": name,
+                "checksum": checksums[name],
                 "count": len(keys),
                 "keys": [key.decode("utf-8", "backslashreplace") for key in keys[:_MOST]],
             }

@@ -64,6 +64,9 @@ class SharedDatabase(Protocol):
     async def differences(self, revision: int) -> list[bytes]:
         """Give what is other here than in the farm at a revision."""
 
+    def checksum(self) -> str:
+        """Give a text that is the same at two members whose copies are equal."""
+
 
 class SharedRows(SharedDatabase, Protocol):
     """One that the first member gives to the farm as a whole (L{sipproxy.farm.table.SharedTable})."""
@@ -372,6 +375,10 @@ class Farm:
         for name, database in self.databases.all().items():
             found[name] = await database.differences(revision)
         return found
+
+    def checksums(self) -> dict[str, str]:
+        """Give by database what must be the same at all members that know the same revision."""
+        return {name: database.checksum() for name, database in self.databases.all().items()}
 
     def resynchronize(self) -> None:
         """Read all anew."""

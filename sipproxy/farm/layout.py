@@ -13,7 +13,8 @@ never will.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from typing import Any
 
 from sipproxy.databases.records import Key, Row
@@ -72,6 +73,17 @@ def read_bindings(value: bytes) -> Bindings:
         return from_json(value[len(_BINDINGS) : -len(_END)].decode("ascii"))
     except (ValueError, LookupError, TypeError, AttributeError):
         raise UnreadableError(f"no bindings: {value[:80]!r}") from None
+
+
+def checksum(pairs: Iterable[tuple[bytes, bytes]]) -> str:
+    """Give a text that two members have in common just where they have the same keys and values.
+
+    @param pairs: keys, of which none is there twice, and what is written there, in any order
+    """
+    whole = sha256()
+    for key, value in sorted(pairs):
+        whole.update(b"%d:%b%d:%b" % (len(key), key, len(value), value))
+    return whole.hexdigest()[:16]
 
 
 def write_row_key(key: Key) -> bytes:

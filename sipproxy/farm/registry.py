@@ -30,7 +30,7 @@ from sipproxy.databases.registry_store import IRegistryStore
 from sipproxy.errors import StoreError, UnavailableError
 from sipproxy.farm.entry import Entry, is_met, read_item
 from sipproxy.farm.keyspace import AwayError, Batch, ChangedError, IKeyspace, Item, prefix_end
-from sipproxy.farm.layout import UnreadableError, read_bindings
+from sipproxy.farm.layout import UnreadableError, checksum, read_bindings, write_bindings
 from sipproxy.farm.link import Link
 from sipproxy.farm.notes import INotes
 from sipproxy.registrar.bindings import Bindings
@@ -386,6 +386,11 @@ class SharedRegistry(Registry):
                     different.append(aor)
             first = page.follows
         return sorted([*different, *(aor for aor, bindings in here.items() if bindings)])
+
+    def checksum(self) -> str:
+        """Give a text that is the same at members with the same bindings, those that have run out among them."""
+        _, rows = self.snapshot()
+        return checksum((aor, write_bindings(bindings)) for aor, bindings in rows if bindings)
 
     # Expiry
 

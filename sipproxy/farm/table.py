@@ -35,6 +35,7 @@ from sipproxy.farm.keyspace import (
 )
 from sipproxy.farm.layout import (
     UnreadableError,
+    checksum,
     read_object,
     read_row,
     read_row_key,
@@ -287,6 +288,11 @@ class SharedTable(Table[R, I]):
         here = {record.key: record for record in self.index}
         keys = {*there, *here}
         return sorted(write_row_key(key) for key in keys if there.get(key) != here.get(key))
+
+    def checksum(self) -> str:
+        """Give a text that is the same at members with the same records."""
+        keys = self.form.layout.keys
+        return checksum((write_row_key(record.key), write_row(record.row, keys)) for record in self.index)
 
 
 def _after(index: I, step: Step[Any, I]) -> I:

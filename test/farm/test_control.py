@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from sipproxy.cli.farm import farm as command
 from sipproxy.control import Api
 from sipproxy.control.farm import farm_resources
+from sipproxy.databases.routes import StaticRoute
 from test.cli.fixtures import ApiSession, ApiTransport
 from test.farm.fixtures import TTL, binding
 from test.farm.test_registry import BOB, FarmTestCase
@@ -64,13 +65,29 @@ class ControlTests(FarmTestCase):
         """It tells what differs, until all is read again."""
         self.done(self.one.registry.store(BOB, (binding(b"sip:a@h"),)))
         self.clock.run(1)
-        equal = {"database": "routing", "count": 0, "keys": []}
-        different = {"database": "registry", "count": 1, "keys": ["bob@test"]}
         self.one.registry._index.clear()
-        self.assertEqual(self.ask("GET", "/farm/verify")[1], {"equal": False, "databases": [different, equal]})
+        found = self.ask("GET", "/farm/verify")[1]
+        self.assertFalse(found["equal"])
+        different = [(each["database"], each["count"], each["keys"]) for each in found["databases"]]
+        self.assertEqual(different, [("registry", 1, ["bob@test"]), ("routing", 0, [])])
         self.assertEqual(self.ask("POST", "/farm/resync"), (200, {}))
         self.clock.run(5)
         self.assertTrue(self.ask("GET", "/farm/verify")[1]["equal"])
+
+    def test_checksums(self) -> None:
+        """Members with the same copies give the same checksums; each difference of a database changes its own."""
+        self.done(self.one.registry.store(BOB, (binding(b"sip:a@h"),)))
+        self.done(self.other.routes.add(StaticRoute("E164", "1408555....", "gw")))
+        self.clock.run(1)
+        found = self.ask("GET", "/farm/verify")[1]
+        checksums = {each["database"]: each["checksum"] for each in found["databases"]}
+        self.assertEqual(checksums, self.other.farm.checksums())
+        self.assertEqual(found["revision"], self.one.farm.link.revision)
+        self.done(self.one.registry.store(BOB, (binding(b"sip:a@h", cseq=2),)))
+        self.clock.run(1)
+        self.assertNotEqual(self.one.farm.checksums()["registry"], checksums["registry"])
+        self.assertEqual(self.one.farm.checksums()["routing"], checksums["routing"])
+        self.assertEqual(self.one.farm.checksums(), self.other.farm.checksums())
 
     def test_strange_member(self) -> None:
         """A member that tells something else than we know is shown with what can be read."""
