@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.processes import end, free_ports, processors, start
+from bench.processes import Process, end, free_ports, processors, start
 from bench.works import DOMAIN, NEED_CALLEE, NEED_SUBSCRIBERS, PASSWORD, USERS
 
 SCENARIOS = Path(__file__).resolve().parent / "scenarios"
@@ -66,6 +66,24 @@ class Load:
             end(sipp)
         return _read(statistics, count)
 
+    def begin_registrations(self, rate: int, count: int, label: str) -> "Registrations":
+        """Let users of one's own register, each once, while others do the same elsewhere.
+
+        @param rate: begun in one second
+        @param label: what tells these users from those of other loads
+        """
+        statistics = self._folder / "statistics.csv"
+        for path in (statistics, *self._folder.glob("*rtt*.csv")):
+            path.unlink(missing_ok=True)
+        users = "".join(f"r{label}x{number}\n" for number in range(count))
+        (self._folder / "users.csv").write_text("SEQUENTIAL\n" + users, encoding="ascii")
+        command = ["sipp", f"127.0.0.1:{self._server_port}", "-sf", str(SCENARIOS / "register.xml")]
+        command += ["-inf", "users.csv", "-key", "callee", f"127.0.0.1:{self.callee}", "-i", "127.0.0.1"]
+        command += ["-p", str(self._caller), "-mp", str(self._media), "-r", str(rate), "-m", str(count)]
+        command += ["-l", str(_AT_ONCE), "-nostdin", "-trace_stat", "-stf", statistics.name, "-fd", "1"]
+        command += ["-trace_rtt", "-rtt_freq", "1"]
+        return Registrations(start(processors()[1], command, self._folder), self._folder, statistics, count, rate)
+
     @contextmanager
     def telephone(self) -> Iterator[None]:
         """Let somebody answer calls."""
@@ -84,6 +102,33 @@ class Load:
             second = f"[authentication username=u%d password={PASSWORD}]"
         lines = [f"u{number};{second % number}\n" for number in users]
         (self._folder / "users.csv").write_text("SEQUENTIAL\n" + "".join(lines), encoding="ascii")
+
+
+class Registrations:
+    """Registrations that are being made."""
+
+    def __init__(self, sipp: Process, folder: Path, statistics: Path, count: int, rate: int) -> None:
+        self._sipp = sipp
+        self._folder = folder
+        self._statistics = statistics
+        self._count = count
+        self._patience = count / rate + _GRACE
+
+    def wait(self) -> tuple[Result, list[float]]:
+        """Wait until all have ended.
+
+        @return: what became of them, and how long each took, milliseconds
+        """
+        try:
+            self._sipp.wait(self._patience)
+        except subprocess.TimeoutExpired:
+            end(self._sipp)
+        return _read(self._statistics, self._count), list(self._times())
+
+    def _times(self) -> Iterator[float]:
+        for path in self._folder.glob("*rtt*.csv"):
+            for line in path.read_text().splitlines()[1:]:
+                yield float(line.split(";")[1])
 
 
 def _read(statistics: Path, count: int) -> Result:

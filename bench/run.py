@@ -1,6 +1,6 @@
 """The measurements of README.md.
 
-python bench/run.py bench|large|soak [--help]
+python bench/run.py bench|large|farm|soak [--help]
 """
 
 import argparse
@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(0, site.getsitepackages()[0])
 
 from bench.compare import compare
+from bench.farm import farm
 from bench.large import PARTS, Chosen, large
 from bench.soak import soak
 from bench.works import WORKS
@@ -63,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         ("seed", "seed of their damage"),
     ):
         many.add_argument(f"--{name}", type=int, default=Chosen._field_defaults[name], help=sentence)
-    for each in (bench, many):
+    shared = command("farm", "Registrations at three members over three servers of etcd.")
+    shared.set_defaults(rate=500)
+    for each in (bench, many, shared):
         each.add_argument("--seconds", type=int, default=8, help="length of a run")
         each.add_argument("--rounds", type=int, default=3, help="runs of each server")
     long = command("soak", "Calls without end, and memory.")
@@ -82,6 +85,8 @@ def main(arguments: Sequence[str]) -> None:
     elif given.command == "large":
         chosen = Chosen(**{name: getattr(given, name) for name in Chosen._fields})
         found = large(given.part, chosen)
+    elif given.command == "farm":
+        found = farm(given.rate, given.seconds, given.rounds)
     else:
         found = soak(given.calls, given.rate, given.portion)
     _keep(given.json, given.command, found)
@@ -90,7 +95,7 @@ def main(arguments: Sequence[str]) -> None:
 def _keep(path: Path, command: str, found: dict[str, Any]) -> None:
     """Write figures beside those of other commands and parts."""
     kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept[command] = found if command == "soak" else {**kept.get(command, {}), **found}
+    kept[command] = found if command in ("farm", "soak") else {**kept.get(command, {}), **found}
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
