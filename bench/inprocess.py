@@ -97,8 +97,12 @@ class Figure(NamedTuple):
 class Driver:
     """Drives one work through a server, batch after batch."""
 
-    def __init__(self, server: MemoryServer, work: str) -> None:
+    def __init__(self, server: MemoryServer, work: str, rate: float = RATE) -> None:
+        """
+        @param rate: calls per second of virtual time
+        """
         self._server = server
+        self._rate = rate
         self._flow = FLOWS[work]
         self._next = 0
         if work in NEED_REGISTRATIONS:
@@ -128,7 +132,7 @@ class Driver:
             except StopIteration:
                 step = None
         with _metered(meters["timers"]):
-            self._server.clock.advance(count / RATE)
+            self._server.clock.advance(count / self._rate)
 
 
 @contextmanager

@@ -1,29 +1,28 @@
-"""What many registrations, transactions, calls, damaged datagrams and subscribers cost, and a slow backend."""
+"""The parts of C{bench/run.py large}: registrations, transactions, growth and damage; the others have files."""
 
 import gc
 import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from twisted.logger import globalLogBeginner
-
+from bench.alone import alone
 from bench.backends import cold_subscribers, slow_radius
+from bench.burst import burst
+from bench.flat import flat, pauses
 from bench.fuzz import Outcome, fuzz
 from bench.inprocess import BATCH, Driver, Unmeasured
+from bench.latency import latency
 from bench.loads import Load
 from bench.memory import MemoryServer
+from bench.overload import overload
 from bench.processes import free_ports, usage
 from bench.registrations import make_database
 from bench.servers import ours
 from bench.soak import soak
-
-PARTS = ("registrations", "transactions", "growth", "fuzz", "subscribers", "radius")
 
 _FEW = 1000
 _CALLED = 5000
@@ -42,6 +41,7 @@ class Chosen(NamedTuple):
     @ivar datagrams: damaged datagrams
     @ivar subscribers: in MariaDB
     @ivar waiting: registrations that wait for RADIUS
+    @ivar invites: sent at once
     @ivar seed: of their damage
     """
 
@@ -53,6 +53,7 @@ class Chosen(NamedTuple):
     datagrams: int = 200_000
     subscribers: int = 10_000
     waiting: int = 1000
+    invites: int = 5000
     seed: int = 1
 
 
@@ -138,7 +139,7 @@ def _start(folder: Path, count: int, port: int, chosen: Chosen) -> Started:
 
 def _transactions(_: Chosen) -> dict[str, Any]:
     """Measure the memory of live transactions, in a process of its own."""
-    found: dict[str, Any] = _alone(_hold_transactions)
+    found: dict[str, Any] = alone(_hold_transactions)
     print(f"{found['count']} live transactions: {found['octets_each']} octets each", flush=True)
     return found
 
@@ -177,8 +178,8 @@ def _growth(chosen: Chosen) -> dict[str, Any]:
 
 def _fuzz(chosen: Chosen) -> dict[str, Any]:
     """Feed damaged datagrams without and with the garbage collector."""
-    quiet = _alone(fuzz, chosen.datagrams, chosen.seed, False)
-    collecting = _alone(fuzz, chosen.datagrams, chosen.seed, True)
+    quiet = alone(fuzz, chosen.datagrams, chosen.seed, False)
+    collecting = alone(fuzz, chosen.datagrams, chosen.seed, True)
     _print_fuzz("garbage collected between datagrams", quiet)
     _print_fuzz("garbage collector on", collecting)
     watch = collecting.collections
@@ -212,17 +213,6 @@ def _print_fuzz(what: str, outcome: Outcome) -> None:
         print(f"{fault.traceback}  at {fault.datagram[:300]!r}")
 
 
-def _alone(measure: Callable[..., Any], *arguments: object) -> Any:
-    """Call a function in a fresh process, whose memory is its own."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"), initializer=_hush) as pool:
-        return pool.submit(measure, *arguments).result()
-
-
-def _hush() -> None:
-    """Let twisted.logger print nothing: what it is told is looked at where it matters."""
-    globalLogBeginner.beginLoggingTo((), redirectStandardIO=False)
-
-
 _MEASURES: dict[str, Callable[[Chosen], dict[str, Any]]] = {
     "registrations": _registrations,
     "transactions": _transactions,
@@ -230,4 +220,10 @@ _MEASURES: dict[str, Callable[[Chosen], dict[str, Any]]] = {
     "fuzz": _fuzz,
     "subscribers": lambda chosen: cold_subscribers(chosen.subscribers),
     "radius": lambda chosen: slow_radius(chosen.waiting, chosen.seconds, chosen.rounds),
+    "latency": lambda chosen: latency(chosen.seconds, chosen.rounds),
+    "burst": lambda chosen: burst(chosen.invites),
+    "overload": lambda chosen: overload(chosen.seconds),
+    "flat": lambda chosen: flat(chosen.rounds),
+    "pauses": lambda _: pauses(),
 }
+PARTS = tuple(_MEASURES)

@@ -44,16 +44,27 @@ class Load:
         self.callee = callee or free
         self._server_port = server_port
         self._folder = folder
+        self._statistics = folder / "statistics.csv"
 
-    def run(self, work: str, rate: int, count: int, users: Iterable[int] = range(USERS)) -> Result:
+    def run(
+        self,
+        work: str,
+        rate: int,
+        count: int,
+        users: Iterable[int] = range(USERS),
+        options: Sequence[str] = (),
+        scenario: str | None = None,
+    ) -> Result:
         """Make calls, or registrations.
 
         @param rate: begun in one second
         @param users: numbers of the users that are called, in turn
+        @param options: further ones of sipp's
+        @param scenario: name of sipp's, where it is not the work's own
         """
-        scenario = "call" if work in NEED_CALLEE else work
+        scenario = scenario or ("call" if work in NEED_CALLEE else work)
         self._write_users(work, users)
-        statistics = self._folder / "statistics.csv"
+        statistics = self._statistics
         statistics.unlink(missing_ok=True)
         command = ["sipp", f"127.0.0.1:{self._server_port}", "-sf", str(SCENARIOS / f"{scenario}.xml")]
         command += ["-inf", "users.csv", "-key", "callee", f"127.0.0.1:{self.callee}", "-i", "127.0.0.1"]
@@ -64,7 +75,11 @@ class Load:
             sipp.wait(count / rate + _GRACE)
         except subprocess.TimeoutExpired:
             end(sipp)
-        return _read(statistics, count)
+        return _result(self.seconds(), count)
+
+    def seconds(self) -> list[dict[str, str]]:
+        """Give sipp's statistics of the last run, a line for each second, by column."""
+        return _read(self._statistics)
 
     def begin_registrations(self, rate: int, count: int, label: str) -> "Registrations":
         """Let users of one's own register, each once, while others do the same elsewhere.
@@ -72,7 +87,7 @@ class Load:
         @param rate: begun in one second
         @param label: what tells these users from those of other loads
         """
-        statistics = self._folder / "statistics.csv"
+        statistics = self._statistics
         for path in (statistics, *self._folder.glob("*rtt*.csv")):
             path.unlink(missing_ok=True)
         users = "".join(f"r{label}x{number}\n" for number in range(count))
@@ -123,7 +138,7 @@ class Registrations:
             self._sipp.wait(self._patience)
         except subprocess.TimeoutExpired:
             end(self._sipp)
-        return _read(self._statistics, self._count), list(self._times())
+        return _result(_read(self._statistics), self._count), list(self._times())
 
     def _times(self) -> Iterator[float]:
         for path in self._folder.glob("*rtt*.csv"):
@@ -131,11 +146,16 @@ class Registrations:
                 yield float(line.split(";")[1])
 
 
-def _read(statistics: Path, count: int) -> Result:
+def _read(statistics: Path) -> list[dict[str, str]]:
+    lines = statistics.read_text().splitlines() if statistics.exists() else [""]
+    columns = lines[0].split(";")
+    return [dict(zip(columns, line.split(";"), strict=False)) for line in lines[1:]]
+
+
+def _result(seconds: list[dict[str, str]], count: int) -> Result:
     """Read the last line of sipp's statistics; without any, all calls have failed."""
-    lines = statistics.read_text().splitlines() if statistics.exists() else []
-    if len(lines) < 2:
+    if not seconds:
         return Result(0, count, 0)
-    last = dict(zip(lines[0].split(";"), lines[-1].split(";"), strict=False))
+    last = seconds[-1]
     done = int(last["SuccessfulCall(C)"])
     return Result(done, count - done, int(last["Retransmissions(C)"]))

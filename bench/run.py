@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         ("datagrams", "damaged datagrams"),
         ("subscribers", "subscribers in MariaDB"),
         ("waiting", "registrations that wait for a slow RADIUS server"),
+        ("invites", "INVITEs sent at once"),
         ("seed", "seed of their damage"),
     ):
         many.add_argument(f"--{name}", type=int, default=Chosen._field_defaults[name], help=sentence)
