@@ -1,7 +1,7 @@
 """Load from sipp: the callers, and the telephone that they call."""
 
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
