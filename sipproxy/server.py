@@ -195,6 +195,11 @@ class SipService(Service):
             port.resume()
         return succeed(None)
 
+    @property
+    def calls(self) -> int | None:
+        """How many calls are being set up: until an ACK can come no more. None where others than this process know."""
+        return self.core.table.invites
+
     def serve_by(self, settings: Settings) -> None:
         """Take what concerns transactions from another configuration."""
         self.core.table.limit = most_transactions(settings)

@@ -17,6 +17,7 @@ from sipproxy.control.dbus_events import BusEvents
 from sipproxy.control.dbus_settings import DBUS
 from sipproxy.control.streams import StreamService
 from sipproxy.directives import START_SERVERS
+from sipproxy.draining import DrainedService
 from sipproxy.errors import ListenError, SipproxyError
 from sipproxy.notify import notifying_service
 from sipproxy.oversight import make_bus, make_resources, make_watchers, serve_control
@@ -121,4 +122,5 @@ def makeService(options: Options) -> IService:
         sys.exit(1)
     become = partial(privileges.drop, settings) if changes else None
     ProcessService(server, reactor, read, become, process).setServiceParent(process)
+    DrainedService(server, reactor, reactor.stop).setServiceParent(process)
     return process

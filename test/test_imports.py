@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "workers": "*",
     "replay": "*",
     "app": "*",
+    "draining": "app farm",
     "notify": "",
     "process": "*",
     "tap": "*",

@@ -1,9 +1,9 @@
-"""C{/v1/drain}: no new calls, so that a server can be ended when its last call is over; or new calls again.
+"""C{/v1/drain}: no new calls, upon which a process ends when its last one is set up; or new calls again.
 
 What is drained answers new calls, and OPTIONS to itself, with 503 and
 Retry-After, so that a caller, or the proxy before us, goes elsewhere. All else
-goes on: calls that are here, registrations, everything within a dialog. It lasts until it is taken back, or
-the server ends.
+goes on: calls that are here, registrations, everything within a dialog. It lasts until it is taken back, or the
+server ends: by itself where it is a process of its own (L{sipproxy.draining}).
 """
 
 from sipproxy.control.declarations import Arguments, ControlError, Field, Json, Operation, Resource

@@ -102,7 +102,10 @@ EXPECT_MEMBERS: Directive[tuple[str, ...]] = Directive(
     "FarmExpectMembers", joined(each(host())), (), "The members that there should be; the status tells who is missing."
 )
 DRAIN_TIMEOUT = Directive(
-    "DrainTimeoutInS", seconds(maximum=86_400), 300.0, "How long a server that is drained waits for its calls to end."
+    "DrainTimeoutInS",
+    seconds(maximum=86_400),
+    300.0,
+    "How long a server that is drained waits for calls that are being set up before it ends.",
 )
 
 

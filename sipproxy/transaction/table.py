@@ -65,6 +65,11 @@ class TransactionTable(Generic[P]):
         return [server.user for server in self._servers.values() if server.user is not None]
 
     @property
+    def invites(self) -> int:
+        """How many server transactions of INVITEs are live."""
+        return sum([server.is_invite for server in self._servers.values()])
+
+    @property
     def servers(self) -> int:
         """How many server transactions are live."""
         return len(self._servers)

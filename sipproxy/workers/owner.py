@@ -87,6 +87,11 @@ class OwnerSip(SipService):
         super().serve()
         return self.workers.start()
 
+    @property
+    def calls(self) -> None:
+        """The workers have them."""
+        return None
+
     def serve_by(self, settings: Settings) -> None:
         """Let the workers serve by another configuration."""
         super().serve_by(settings)
