@@ -150,6 +150,7 @@ class Server(MultiService):
 
     @ivar composition: the configuration that it serves by, and what was made of it
     @ivar generation: how many configurations it has served by
+    @ivar generation_since: when it began to serve by this one, seconds since 1970
     @ivar sip: ports, transactions and core
     @ivar registry: bindings of addresses of record
     @ivar logs: error log and access logs
@@ -173,6 +174,7 @@ class Server(MultiService):
         self.parts = parts
         self.composition = composition
         self.generation = 1
+        self.generation_since: float = parts.reactor.seconds()
         self._started_with = composition.settings
         self.sip = sip
         self.registry = parts.registry
@@ -242,6 +244,7 @@ class Server(MultiService):
         made.service.setServiceParent(self)
         self.composition = made
         self.generation += 1
+        self.generation_since = self.parts.reactor.seconds()
         self.sip.core.serve_by(made.generation)
         self.sip.serve_by(settings)
         self.parts.gateways.configure(settings[HOLD_DOWN], settings[PROBE_INTERVAL])

@@ -29,10 +29,11 @@ from sipproxy.control.metrics import Sources, make_registry
 from sipproxy.control.metrics_http import metrics_service
 from sipproxy.control.nams import nams_resource
 from sipproxy.control.numbers import NumberControl
+from sipproxy.control.rates import Rates
 from sipproxy.control.registrations import Configured, Registrations
 from sipproxy.control.reload import reload_resource
 from sipproxy.control.routes import RouteControl
-from sipproxy.control.status import Status
+from sipproxy.control.status import Served, Status
 from sipproxy.control.streams import StreamService
 from sipproxy.control.subscribers import SubscriberControl
 from sipproxy.control.transactions import transactions_resource
@@ -78,9 +79,19 @@ def make_resources(
     @param read: reads the configuration anew; by default it is what it was
     """
     core = server.sip.core
+    rates = Rates(core, reactor)
+    rates.setServiceParent(server)
     return (
         version_resource(),
-        Status(server.sip, server.registry, server.logs, reactor.seconds(), partial(backends, server)).resource(),
+        Status(
+            server.sip,
+            server.registry,
+            server.logs,
+            reactor.seconds(),
+            rates,
+            lambda: Served(server.generation, server.generation_since),
+            partial(backends, server),
+        ).resource(),
         calls_resource(core.table),
         transactions_resource(core.table),
         explain_resource(core),

@@ -27,11 +27,14 @@ def status(session: Session, as_json: bool) -> None:
 
 
 def _print(found: Mapping[str, Any]) -> None:
-    transactions = found["transactions"]
+    transactions, traffic, configuration = found["transactions"], found["traffic"], found["configuration"]
     print_pairs(
         {
             "server": f"sipproxy {found['version']}, {found['state']}, process {found['pid']}",
             "since": when(found["since"], "-"),
+            "configuration": f"generation {configuration['generation']}, since {when(configuration['since'], '-')}",
+            "requests": f"{traffic['requests']}, in the last minute {traffic['requests_per_second']} per second",
+            "calls": f"{traffic['calls']}, in the last minute {traffic['calls_per_second']} per second",
             "requests pending": found["pending"],
             "transactions": f"{transactions['server']} server, {transactions['client']} client, "
             f"{transactions['limit']} at most",

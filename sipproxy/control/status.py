@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from sipproxy import __version__
-from sipproxy.control import transactions
+from sipproxy.control import rates, transactions
 from sipproxy.control.declarations import Arguments, Json, Operation, Resource
+from sipproxy.control.rates import Rates
 from sipproxy.control.schema import COUNT, MAYBE_TIME, TEXT, TIME, TRUTH, an_array, an_object
 from sipproxy.databases.registry import Registry
 from sipproxy.logs import Logs
@@ -31,7 +32,9 @@ _ANSWER = an_object(
     since=TIME,
     state={"type": "string", "enum": ["serving", "draining", "stopping"]},
     healthy=TRUTH,
+    configuration=an_object(generation=COUNT, since=TIME),
     pending=COUNT,
+    traffic=rates.ANSWER,
     registrations=COUNT,
     transactions=transactions.ANSWER,
     listeners=an_array(_LISTENER),
@@ -74,10 +77,23 @@ class Dependency(NamedTuple):
         }
 
 
+class Served(NamedTuple):
+    """The configuration that a server serves by.
+
+    @ivar generation: how many there were
+    @ivar since: since when, seconds since 1970
+    """
+
+    generation: int
+    since: float
+
+
 class Status:
     """The state of one server.
 
     @param started: when it began, seconds since 1970
+    @param rates: of its requests
+    @param configuration: tells what it serves by
     @param dependencies: gives the states of all that the server needs
     """
 
@@ -87,12 +103,16 @@ class Status:
         registry: Registry,
         logs: Logs,
         started: float,
+        rates: Rates,
+        configuration: Callable[[], Served],
         dependencies: Callable[[], Iterable[Dependency]] = tuple,
     ) -> None:
         self._sip = sip
         self._registry = registry
         self._logs = logs
         self._started = started
+        self._rates = rates
+        self._configuration = configuration
         self._dependencies = dependencies
 
     def resource(self) -> Resource:
@@ -110,7 +130,9 @@ class Status:
             "since": self._started,
             "state": _state(self._sip),
             "healthy": not problems and all(dependency.since is None for dependency in dependencies),
+            "configuration": self._configuration()._asdict(),
             "pending": core.pending,
+            "traffic": self._rates.show(),
             "registrations": len(self._registry),
             "transactions": transactions.counts(core.table),
             "listeners": [_listener(listener) for listener in self._sip.listeners],

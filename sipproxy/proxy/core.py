@@ -54,6 +54,8 @@ class Core:
     @ivar history: the last calls, None to keep none
     @ivar overloads: new calls refused for the backlog
     @ivar pending: requests that have no final response yet
+    @ivar requests: requests that are done, since the start
+    @ivar calls: those of them that were calls: INVITEs of no dialog
     @ivar siblings: what belongs to other processes that serve the same ports, None where there are none
     """
 
@@ -81,6 +83,8 @@ class Core:
         self.draining = False
         self.overloads = 0
         self.pending = 0
+        self.requests = 0
+        self.calls = 0
         self.siblings: Siblings | None = None
         self.table = TransactionTable(wheel, generation.policy.values, max_transactions, random, self)
         self.history = history
@@ -392,7 +396,10 @@ class Core:
         self.tell(outcome)
 
     def tell(self, outcome: IOutcome) -> None:
-        """Tell the observers of a request that is done."""
+        """Count a request that is done, and tell the observers of it."""
+        self.requests += 1
+        if outcome.request.method == b"INVITE" and not outcome.request.to.tag:
+            self.calls += 1
         for observer in self._observers:
             _tell(observer.finished, outcome)
 

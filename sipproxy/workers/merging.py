@@ -14,6 +14,8 @@ Merge = Callable[[Mapping[str, Any], Sequence[Json]], Json]
 
 _USUAL_CALLS = 1000
 _WORST = ("down", "away", "blocked", "probing", "suspect", "connecting", "stopped", "up")
+#: States of what a server depends on, the one that is told first.
+_KNOWN = ("away", "up", "unasked")
 
 
 def sums(answers: Sequence[Mapping[str, Any]]) -> Json:
@@ -90,6 +92,7 @@ def status(own: Json, answers: Sequence[Json]) -> Json:
         **own,
         "healthy": own["healthy"] and bool(answers) and all(answer["healthy"] for answer in answers),
         "pending": sum(answer["pending"] for answer in answers),
+        "traffic": sums([answer["traffic"] for answer in answers]) if answers else own["traffic"],
         "transactions": sums([answer["transactions"] for answer in answers]) if answers else own["transactions"],
         "listeners": [{**sums(list(map(_counters, each))), "address": name} for name, each in listeners.items()],
         "dependencies": _dependencies([own, *answers]),
@@ -106,11 +109,11 @@ def _counters(listener: Json) -> Json:
 
 
 def _dependencies(answers: Sequence[Json]) -> list[Json]:
-    """Give each once; as away where it is so for anybody."""
+    """Give each once; as away where it is so for anybody, as up where anybody has asked it."""
     found: dict[str, Json] = {}
     for answer in answers:
         for dependency in answer["dependencies"]:
             known = found.get(dependency["name"])
-            if known is None or (known["state"] == "up" and dependency["state"] != "up"):
+            if known is None or _KNOWN.index(dependency["state"]) < _KNOWN.index(known["state"]):
                 found[dependency["name"]] = dependency
     return list(found.values())

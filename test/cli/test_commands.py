@@ -20,7 +20,9 @@ STATUS: dict[str, Any] = {
     "since": 1_790_000_000.0,
     "state": "serving",
     "healthy": True,
+    "configuration": {"generation": 2, "since": 1_790_000_100.0},
     "pending": 3,
+    "traffic": {"requests": 900, "calls": 300, "requests_per_second": 4.5, "calls_per_second": 1.5},
     "registrations": 7,
     "transactions": {"server": 4, "client": 5, "limit": 200, "retransmissions": 6},
     "listeners": [{"address": "192.0.2.1:5060/udp", "received": 10, "sent": 11, "malformed": 12, "denied": 13}],
@@ -48,6 +50,9 @@ class StatusTests(CommandTestCase):
         text = " ".join(self.succeed("status").split())
         for piece in (
             "server sipproxy 1.2, serving, process 4711",
+            "configuration generation 2, since ",
+            "requests 900, in the last minute 4.5 per second",
+            "calls 300, in the last minute 1.5 per second",
             "requests pending 3",
             "transactions 4 server, 5 client, 200 at most",
             "registered 7 addresses of record",

@@ -5,7 +5,8 @@ from pathlib import Path
 from sipproxy import __version__
 from sipproxy.control import Api
 from sipproxy.control.calls import calls_resource
-from sipproxy.control.status import Dependency, Status
+from sipproxy.control.rates import Rates
+from sipproxy.control.status import Dependency, Served, Status
 from sipproxy.control.transactions import transactions_resource
 from sipproxy.control.version import version_resource
 from sipproxy.simulation import Simulation, rings
@@ -20,8 +21,17 @@ class StatusTests(ApiTestCase):
         self.server = self.simulation.server("192.0.2.1", {"ProxyDomain": "example.com"})
         self.addCleanup(self.simulation.stop)
         self.dependency = Dependency("RADIUS", None, "")
+        self.rates = Rates(self.server.sip.core, self.simulation.clock)
+        self.rates.startService()
+        self.addCleanup(self.rates.stopService)
         status = Status(
-            self.server.sip, self.server.registry, self.server.logs, 1000.5, lambda: [self.dependency]
+            self.server.sip,
+            self.server.registry,
+            self.server.logs,
+            1000.5,
+            self.rates,
+            lambda: Served(self.server.generation, self.server.generation_since),
+            lambda: [self.dependency],
         ).resource()
         table = self.server.sip.core.table
         self.api = Api([status, calls_resource(table), transactions_resource(table), version_resource()])
@@ -40,6 +50,30 @@ class StatusTests(ApiTestCase):
         self.assertEqual(
             sorted(found["listeners"][0]), sorted(promised["properties"]["listeners"]["items"]["required"])
         )
+
+    def test_traffic(self) -> None:
+        """Requests and calls are counted; how many a second had is told of the last minute."""
+        alice = self.simulation.agent(b"sip:alice@example.com", "10.0.0.1", proxy="192.0.2.1")
+        for _ in range(3):
+            for call in [alice.invite(b"sip:nobody@example.com") for _ in range(4)]:
+                self.simulation.run_until(lambda call=call: call.is_over)  # type: ignore[misc]
+            self.simulation.run(10)
+        found = self.ask("GET", "/status")[1]["traffic"]
+        self.assertEqual((found["requests"], found["calls"]), (12, 12))
+        self.assertTrue(0.35 <= found["calls_per_second"] <= 0.45, found)
+        self.simulation.run(70)
+        found = self.ask("GET", "/status")[1]["traffic"]
+        self.assertEqual((found["calls"], found["calls_per_second"], found["requests_per_second"]), (12, 0, 0))
+
+    def test_configuration(self) -> None:
+        """It is told by which configuration the server serves, and since when."""
+        began = self.simulation.clock.seconds()
+        found = self.ask("GET", "/status")[1]["configuration"]
+        self.assertEqual(found["generation"], 1)
+        self.simulation.run(5)
+        self.server.reload(self.server.composition.settings)
+        found = self.ask("GET", "/status")[1]["configuration"]
+        self.assertEqual(found, {"generation": 2, "since": began + 5})
 
     def test_call(self) -> None:
         """A call that rings is a pending request, with its transactions."""

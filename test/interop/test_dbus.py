@@ -14,8 +14,9 @@ from sipproxy.control.dbus_events import BusEvents
 from sipproxy.control.dbus_interface import METHODS, NAME, PATH, SIGNALS
 from sipproxy.control.drain import drain_resource
 from sipproxy.control.explain import explain_resource
+from sipproxy.control.rates import Rates
 from sipproxy.control.reload import reload_resource
-from sipproxy.control.status import Dependency, Status
+from sipproxy.control.status import Dependency, Served, Status
 from sipproxy.oversight import registrations_resource
 from test.interop.dbus import Bus
 from test.interop.embedded import Embedded, aside, the_reactor, until
@@ -46,7 +47,15 @@ class DBusTests(TestCase):
         """Put the server on the bus, with the operations that it has there."""
         server, reactor = self.embedded.server, the_reactor()
         core, settings = server.sip.core, server.composition.settings
-        status = Status(server.sip, server.registry, server.logs, reactor.seconds(), lambda: [self.away])
+        status = Status(
+            server.sip,
+            server.registry,
+            server.logs,
+            reactor.seconds(),
+            Rates(server.sip.core, reactor),
+            lambda: Served(1, 0.0),
+            lambda: [self.away],
+        )
         resources = (
             status.resource(),
             explain_resource(core),

@@ -16,6 +16,7 @@ def status(**changes: Any) -> dict[str, Any]:
         "state": "serving",
         "healthy": True,
         "pending": 0,
+        "traffic": {"requests": 1, "calls": 0, "requests_per_second": 0.5, "calls_per_second": 0.0},
         "registrations": 7,
         "transactions": {"server": 0, "client": 0, "limit": 10, "retransmissions": 0},
         "listeners": [],
@@ -47,6 +48,7 @@ class StatusTests(SynchronousTestCase):
         ]
         found = merging.status(status(), answers)
         self.assertEqual((found["pid"], found["pending"], found["registrations"]), (1, 5, 7))
+        self.assertEqual((found["traffic"]["requests"], found["traffic"]["requests_per_second"]), (2, 1.0))
         self.assertEqual(found["transactions"], {"server": 2, "client": 4, "limit": 10, "retransmissions": 0})
         self.assertEqual(
             {each["address"]: each["received"] for each in found["listeners"]},
@@ -59,7 +61,12 @@ class StatusTests(SynchronousTestCase):
         """What is away for one worker is away, and each dependency is there once."""
         away = {"name": "subscribers", "state": "away", "since": 5.0, "reason": "x"}
         up = {"name": "subscribers", "state": "up", "since": None, "reason": ""}
-        answers = [status(dependencies=[up]), status(dependencies=[away], healthy=False)]
+        unasked = {"name": "subscribers", "state": "unasked", "since": None, "reason": ""}
+        answers = [
+            status(dependencies=[up]),
+            status(dependencies=[away], healthy=False),
+            status(dependencies=[unasked]),
+        ]
         found = merging.status(status(), answers)
         self.assertEqual([each["state"] for each in found["dependencies"]], ["up", "away"])
         self.assertFalse(found["healthy"])
