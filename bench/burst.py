@@ -10,9 +10,11 @@ from bench.alone import beside
 from bench.ends import Ends
 from bench.servers import ours
 
+_SIZES = (0, 1200)
+"""Octets of an INVITE at least: as in the works, and as telephones write them."""
 _SETTINGS: dict[str, dict[str, str]] = {
-    "with the default of OverloadQueueInMs": {},
-    "with OverloadQueueInMs 60000": {"OverloadQueueInMs": "60000"},
+    "defaults": {},
+    "OverloadQueueInMs 60000": {"OverloadQueueInMs": "60000"},
 }
 _QUIET = 3.0
 """Seconds without a datagram after which nothing more is expected."""
@@ -22,6 +24,7 @@ _FAULT = re.compile(r"Traceback|fault|could not be handled")
 class Burst(NamedTuple):
     """What became of the INVITEs.
 
+    @ivar octets: of an INVITE
     @ivar sending: seconds from before the first was sent until after the last was
     @ivar arrived: how many the callee got
     @ivar refused: how many were answered 503
@@ -30,6 +33,7 @@ class Burst(NamedTuple):
     @ivar last_refused: the same of the last 503
     """
 
+    octets: int
     sending: float
     arrived: int
     refused: int
@@ -43,21 +47,25 @@ def burst(count: int) -> dict[str, Any]:
 
     @param count: how many
     """
-    return {what: _measure(count, what, others) for what, others in _SETTINGS.items()}
+    return {
+        f"{what}, at least {size} octets": _measure(count, size, what, others)
+        for size in _SIZES
+        for what, others in _SETTINGS.items()
+    }
 
 
-def _measure(count: int, what: str, others: dict[str, str]) -> dict[str, Any]:
+def _measure(count: int, size: int, what: str, others: dict[str, str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="sipproxy-bench-") as name:
         folder = Path(name)
         with ours("call", folder, **others) as server:
-            seen: Burst = beside(_send, server.port, count)
+            seen: Burst = beside(_send, server.port, count, size)
             dropped = _dropped(server.port)
         said = "".join(path.read_text() for path in (folder / "output", *folder.glob("logs/error_log*")))
     given = re.search(r"(\d+) octets asked for, (\d+) given", said)
     faults = len(_FAULT.findall(said))
     print(
-        f"{count} INVITEs in {seen.sending * 1e3:.0f} ms, {what}: {seen.arrived} arrived, the last after"
-        f" {seen.last:.2f} s; {seen.refused} refused, the last after {seen.last_refused:.2f} s;"
+        f"{count} INVITEs of {seen.octets} octets in {seen.sending * 1e3:.0f} ms, {what}: {seen.arrived} arrived,"
+        f" the last after {seen.last:.2f} s; {seen.refused} refused, the last after {seen.last_refused:.2f} s;"
         f" {seen.resent} sent again by the server; {dropped} lost in the receive buffer"
         f" ({given[2] if given else 'unknown'} octets); {faults} faults in the log",
         flush=True,
@@ -72,9 +80,9 @@ def _dropped(port: int) -> int:
     return sum(int(fields[-1]) for fields in lines if fields[1] == wanted)
 
 
-def _send(port: int, count: int) -> Burst:
+def _send(port: int, count: int, size: int) -> Burst:
     ends = Ends(port)
-    invites = [ends.invite(number) for number in range(count)]
+    invites = [ends.invite(number, size) for number in range(count)]
     begun = time.time_ns()
     for invite in invites:
         ends.caller.send(invite)
@@ -97,4 +105,4 @@ def _send(port: int, count: int) -> Burst:
         time.sleep(0.001)
     ends.close()
     last, last_refused = (max(table.values(), default=begun) - begun for table in (arrived, refused))
-    return Burst(sending / 1e9, len(arrived), len(refused), resent, last / 1e9, last_refused / 1e9)
+    return Burst(len(invites[0]), sending / 1e9, len(arrived), len(refused), resent, last / 1e9, last_refused / 1e9)

@@ -104,10 +104,14 @@ class Ends:
         self._selector.register(self.caller, EVENT_READ, self._caller_read)
         self._selector.register(self.callee, EVENT_READ, self._callee_read)
 
-    def invite(self, number: int) -> bytes:
-        """Write the INVITE of a call."""
-        target = b"sip:u%d@%b" % (number % USERS, self.callee.text)
-        return self._own(request(b"INVITE", target, number, 1, more=b"Subject: bench\r\n" + _CONTENT))
+    def invite(self, number: int, size: int = 0) -> bytes:
+        """Write the INVITE of a call.
+
+        @param size: how many octets it has at least
+        """
+        target, more = b"sip:u%d@%b" % (number % USERS, self.callee.text), b"Subject: bench\r\n" + _CONTENT
+        written = self._own(request(b"INVITE", target, number, 1, more=more))
+        return written.replace(b"Subject: bench", b"Subject: bench" + b"-" * (size - len(written)))
 
     def call(self, rate: int, numbers: range) -> None:
         """Make calls at even intervals; until all are done, or nothing more comes.
