@@ -20,8 +20,9 @@ from sipproxy.notify import NotifyingService
 log = Logger(namespace="mod_sip")
 
 #: Objects made before the young generation is looked at, and how often the older ones are. Requests free what they
-#: made by themselves; rings of references are rare here (bench/README.md).
-THRESHOLDS = (50_000, 20, 100)
+#: made by themselves; rings of references are rare here. The first two bound a pause, all three say how seldom all
+#: objects are looked at (bench/README.md).
+THRESHOLDS = (25_000, 4, 1000)
 
 
 def settle_garbage_collector() -> None:
