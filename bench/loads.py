@@ -147,8 +147,8 @@ class Registrations:
 
 
 def _read(statistics: Path) -> list[dict[str, str]]:
-    lines = statistics.read_text().splitlines() if statistics.exists() else [""]
-    columns = lines[0].split(";")
+    lines = statistics.read_text().splitlines() if statistics.exists() else []
+    columns = lines[0].split(";") if lines else []
     return [dict(zip(columns, line.split(";"), strict=False)) for line in lines[1:]]
 
 
