@@ -110,8 +110,13 @@ class CallTests(WorkersTestCase):
         gone = Telephone(self, proxy.address, "bob")
         self.assertEqual(gone.register(contact="sip:bob@127.0.0.1:9").status, 200)
         for caller in self.telephones(proxy):
-            headers = (f"Contact: <{caller.contact}>",)
-            self.assertEqual(caller.ask("INVITE", f"sip:bob@{proxy.domain}", headers).status, 503)
+
+            def status(caller: Telephone = caller) -> int:
+                headers = (f"Contact: <{caller.contact}>",)
+                found = caller.ask("INVITE", f"sip:bob@{proxy.domain}", headers).status
+                return 0 if found == 404 else found  # a moment passes until all workers know who has registered
+
+            self.assertEqual(wait_until(status, "bob is known"), 503)
 
     def test_stateless(self) -> None:
         """Responses find their way without transactions too."""
