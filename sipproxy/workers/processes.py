@@ -149,7 +149,7 @@ class Workers:
         self._serving: Deferred[None] = Deferred()
         self._gone: Deferred[None] = Deferred()
         parts = handover.parts
-        registry = RegistryFeed(parts.registry, self.tell_all)
+        registry = RegistryFeed(parts.registry, self.tell_all, parts.reactor)
         tables = TableFeed({"routing": parts.routes, "numbers": parts.numbers}, self.tell_all)
         self._deeds = {**registry.deeds, **tables.deeds}
         if isinstance(parts.subscribers, Subscribers):

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from sipproxy.databases.commit import Entry
@@ -119,9 +120,10 @@ class RegistryFeed:
     @param tell: sends all workers a message
     """
 
-    def __init__(self, registry: Registry, tell: Callable[..., None]) -> None:
+    def __init__(self, registry: Registry, tell: Callable[..., None], clock: IReactorTime) -> None:
         self._registry = registry
         self._tell = tell
+        self._clock = clock
         registry.subscribe(self._changed)
 
     @property
@@ -140,7 +142,16 @@ class RegistryFeed:
         key = aor.encode("latin-1")
         # AsInterface is Bindings, but for what mypy knows.
         there: Bindings = self._registry.current(key, -inf)
-        return self._registry.store(key, merge(from_json(base), from_json(value), there))
+        stored: Deferred[None] = self._registry.store(key, merge(from_json(base), from_json(value), there))
+        return stored.addCallback(self._after_the_others)
+
+    def _after_the_others(self, _: None) -> "Deferred[None]":
+        """Let what all are told leave before the answer does: it goes in the next turn of the reactor, in any order."""
+        return deferLater(self._clock, 0, _nothing)
+
+
+def _nothing() -> None:
+    """All is done."""
 
 
 def _written(rows: Iterable[Row]) -> list[list[str]]:

@@ -42,7 +42,7 @@ class SharedTests(SynchronousTestCase):
         self.owner = Registry(self.store, self.clock, self.clock.seconds)
         self.successResultOf(self.owner.start())
         self.wires = [Wire(), Wire()]
-        feed = RegistryFeed(self.owner, self.tell)
+        feed = RegistryFeed(self.owner, self.tell, self.clock)
         self.workers = [self.make_worker(wire, feed) for wire in self.wires]
         self.addCleanup(self.owner.stop)
 
@@ -69,9 +69,11 @@ class SharedTests(SynchronousTestCase):
         """Let all arrive and be stored."""
         for wire in self.wires:
             wire.pump()
-        self.clock.advance(seconds)
-        for wire in self.wires:
-            wire.pump()
+        # The answer leaves a turn after what all are told.
+        for each in (seconds, 0):
+            self.clock.advance(each)
+            for wire in self.wires:
+                wire.pump()
 
     def seen(self, worker: int) -> list[bytes]:
         """Give the contacts that a worker calls."""
