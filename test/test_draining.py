@@ -70,6 +70,16 @@ class DrainedTests(SynchronousTestCase):
         self.assertEqual(len(self.ends), 1)
         self.assertEqual(call.final, 487)
 
+    def test_refused(self) -> None:
+        """Calls that are refused meanwhile do not hold it up, though their ACKs may be seen again."""
+        self.drain()
+        for _ in range(40):
+            call = self.alice.invite(b"sip:bob@example.com")
+            self.simulation.run(1)
+            self.assertEqual(call.final, 503)
+        self.assertEqual(len(self.ends), 1)
+        self.assertLessEqual(self.ends[0], 34)
+
     def test_timeout(self) -> None:
         """A call that rings longer than DrainTimeoutInS does not hold it up any more."""
         self.bob.behaviour = rings

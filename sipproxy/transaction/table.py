@@ -10,7 +10,7 @@ from sipproxy.errors import UnavailableError
 from sipproxy.interfaces import Address
 from sipproxy.message import AnyResponse, Request, make_response
 from sipproxy.transaction.client import ClientTransaction
-from sipproxy.transaction.machines import ACCEPTED
+from sipproxy.transaction.machines import ACCEPTED, CONFIRMED
 from sipproxy.transaction.server import ServerTransaction
 from sipproxy.transaction.timers import TimerValues, TimerWheel
 from sipproxy.transaction.users import ClientUser, Sender, ServerUser, TransactionUser
@@ -66,8 +66,8 @@ class TransactionTable(Generic[P]):
 
     @property
     def invites(self) -> int:
-        """How many server transactions of INVITEs are live."""
-        return sum([server.is_invite for server in self._servers.values()])
+        """How many server transactions of INVITEs are live; one that was refused, until its ACK has come."""
+        return sum([server.is_invite and server.state != CONFIRMED for server in self._servers.values()])
 
     @property
     def servers(self) -> int:
