@@ -67,6 +67,10 @@ class Sipp:
         """Let it go on."""
         self._process.send_signal(signal.SIGCONT)
 
+    def finish(self) -> None:
+        """Let it begin no more calls, and end when those that it has are over."""
+        self._process.send_signal(signal.SIGUSR1)
+
     def stop(self) -> None:
         """End it; nobody listens at its port then."""
         self._process.stop()

@@ -1,39 +1,12 @@
 """Servers of a farm as their operator runs them: killed, cut off from etcd, asked with sipproxyctl."""
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from test.interop.control import asked, run_control
-from test.interop.etcd import Etcd
+from test.interop.farm import FarmTestCase
 from test.interop.harness import wait_until
-from test.interop.proxy import Proxy
-from test.interop.telephone import Telephone
-
-_SETTINGS = "Farm On\nFarmLockTTLInS 3\nFarmExpectMembers a b c\nControlSocket run/control.sock\n"
 
 
-class FarmProcessTests(SynchronousTestCase):
-    """Three servers over three of etcd."""
-
-    def setUp(self) -> None:
-        self.etcd = Etcd(self, 3)
-        endpoints = "".join(f"FarmEndpoint {url}\n" for url in self.etcd.urls)
-        self.proxies = [Proxy(self, f"{_SETTINGS}FarmMember {name}\n{endpoints}") for name in "abc"]
-        for proxy in self.proxies:
-            proxy.start()
-
-    def register(self, proxy: Proxy, user: str) -> None:
-        """Register a telephone at a server."""
-        answer = Telephone(self, proxy.address, user).register()
-        self.assertEqual(answer.status, 200)
-
-    def registered(self, proxy: Proxy) -> set[str]:
-        """Give the users that a server knows."""
-        found = asked(proxy, "/registrations")["registrations"]
-        return {item["aor"].partition("@")[0] for item in found}
-
-    def members(self, proxy: Proxy) -> dict[str, str]:
-        """Give the members as a server sees them."""
-        return {member["name"]: member["state"] for member in asked(proxy, "/farm")["members"]}
+class FarmProcessTests(FarmTestCase):
+    """Three servers that are asked now and then."""
 
     def test_killed(self) -> None:
         """What a server has answered 200 is known by the others after it was killed, and by itself when it is back."""
@@ -61,13 +34,8 @@ class FarmProcessTests(SynchronousTestCase):
             wait_until(lambda proxy=proxy: asked(proxy, "/farm")["pending"] == 1, "it is pending")  # type: ignore[misc]
         self.etcd.start(0)
         self.etcd.start(1)
-        for proxy in self.proxies:
-            wait_until(
-                lambda proxy=proxy: self.registered(proxy) == {"user0", "user1", "user2"},  # type: ignore[misc]
-                "it knows all",
-                20,
-            )
-            wait_until(lambda proxy=proxy: asked(proxy, "/farm")["state"] == "up", "it is up", 20)  # type: ignore[misc]
+        self.wait_for_users(self.proxies, {"user0", "user1", "user2"})
+        self.wait_for_farm(self.proxies)
         self.assertEqual(run_control(self.proxies[2], "farm", "status").returncode, 0)
 
     def test_commands(self) -> None:
