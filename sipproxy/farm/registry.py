@@ -325,6 +325,9 @@ class SharedRegistry(Registry):
         if aor in self._alone:
             return succeed(None)
         self._due.pop(aor, None)
+        on_its_way = self._pending.get(aor)
+        if on_its_way is not None and on_its_way.value == bindings:
+            return succeed(None)  # our own change comes back; who began to store it learns how that ends
         return super().store(aor, bindings).addErrback(self._not_stored)
 
     async def load(self, revision: int) -> None:

@@ -1,12 +1,15 @@
 """Registries of several members over one engine."""
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from sipproxy.databases.feed import Change
 from sipproxy.errors import StoreError, UnavailableError
 from sipproxy.farm.keyspace import Put, prefix_end
 from sipproxy.farm.layout import read_bindings
@@ -201,6 +204,25 @@ class SharedRegistryTests(FarmTestCase):
         self.assertEqual(self.members[0].registry.lookup(BOB, NOW), ())
         self.done(self.members[0].registry.store(BOB, (A,)))
         self.assertEqual(self.in_engine(), {BOB: (A,)})
+
+    def test_own_change(self) -> None:
+        """A change that comes back to who has made it, while it is being stored, is not stored once more."""
+        store: Any = self.members[0]._store
+        way: Any = self.members[0].way
+        commit, stored = store.commit, []
+        delays = iter((0.001, 0.2))  # the question, and the watch; the answer is before that
+        way.delay = lambda: next(delays, 0.001)
+
+        def commit_slowly(changes: Sequence[Change]) -> Deferred[None]:
+            stored.extend(changes)
+            slowly: Deferred[None] = deferLater(self.clock, 0.5, commit, changes)  # type: ignore[arg-type]
+            return slowly
+
+        store.commit = commit_slowly
+        self.done(self.members[0].registry.store(BOB, (A,)))
+        self.clock.run(5)
+        self.assertEqual([change.aor for change in stored], [BOB])
+        self.assertEqual(self.members[0].registry.lookup(BOB, NOW), (A,))
 
     def test_disk_away(self) -> None:
         """What the farm has and this disk does not take is stored as soon as it can be."""
