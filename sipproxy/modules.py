@@ -68,7 +68,6 @@ _ALONE: tuple[tuple[Directive[Any], str], ...] = (
     (farm.FARM, "Off"),
     (ipsec.IPSEC, "Off"),
     (dbus.DBUS, "none"),
-    (watch.METRICS_LISTEN, "none"),
 )
 
 

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from prometheus_client.registry import CollectorRegistry
+from twisted.internet.defer import succeed
+
 from sipproxy import directives
 from sipproxy.app import Server
 from sipproxy.backends import backends
@@ -26,7 +29,7 @@ from sipproxy.control.gateways import gateways_resource
 from sipproxy.control.ipsec import ipsec_resource
 from sipproxy.control.log_levels import log_levels_resource
 from sipproxy.control.metrics import Sources, make_registry
-from sipproxy.control.metrics_http import metrics_service
+from sipproxy.control.metrics_http import Gather, metrics_service
 from sipproxy.control.nams import nams_resource
 from sipproxy.control.numbers import NumberControl
 from sipproxy.control.rates import Rates
@@ -115,10 +118,13 @@ def make_resources(
     )
 
 
-def make_watchers(server: Server, settings: Settings, api: Api, reactor: Any = None) -> list[StreamService]:
+def make_watchers(
+    server: Server, settings: Settings, api: Api, reactor: Any = None, gather: Gather | None = None
+) -> list[StreamService]:
     """Make what lets others look at a server, metrics and manhole, as further parts of it; opened by C{open}.
 
     @param api: what the control socket tells
+    @param gather: gives the metrics, by default those of this process
     @raise sipproxy.errors.ListenError: the manhole has no key and none can be made
     """
     if reactor is None:
@@ -126,7 +132,7 @@ def make_watchers(server: Server, settings: Settings, api: Api, reactor: Any = N
     found = []
     place = settings[watch.METRICS_LISTEN]
     if place is not None:
-        found.append(metrics_service(place, make_registry(_sources(server)), reactor))
+        found.append(metrics_service(place, gather or _gather_own(server), reactor))
     hole, keys = settings[watch.MANHOLE_LISTEN], settings[watch.MANHOLE_KEYS]
     if hole is not None and keys is not None:
         # Here, as its SSH chooses a reactor when it is imported.
@@ -154,6 +160,16 @@ def make_bus(server: Server, settings: Settings, api: Api, events: BusEvents, re
     assert bus is not None
     server.registry.subscribe(events.changed)
     server.join(dbus_service(bus, api, events, reactor))
+
+
+def metrics_of(server: Server) -> CollectorRegistry:
+    """Give the metrics of a server whose configuration has MetricsListen."""
+    return make_registry(_sources(server))
+
+
+def _gather_own(server: Server) -> Gather:
+    registry = metrics_of(server)
+    return lambda: succeed(registry)
 
 
 def _sources(server: Server) -> Sources:

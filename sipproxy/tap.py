@@ -15,15 +15,18 @@ from sipproxy.config import ConfigError, Settings
 from sipproxy.control import Resource
 from sipproxy.control.dbus_events import BusEvents
 from sipproxy.control.dbus_settings import DBUS
+from sipproxy.control.metrics_http import Gather
 from sipproxy.control.streams import StreamService
+from sipproxy.control.watch_settings import METRICS_LISTEN
 from sipproxy.directives import START_SERVERS
 from sipproxy.draining import DrainedService
 from sipproxy.errors import ListenError, SipproxyError
 from sipproxy.notify import notifying_service
-from sipproxy.oversight import make_bus, make_resources, make_watchers, serve_control
+from sipproxy.oversight import make_bus, make_resources, make_watchers, metrics_of, serve_control
 from sipproxy.process import ProcessService
 from sipproxy.server import make_folders
 from sipproxy.workers.control import spread
+from sipproxy.workers.metrics import gather_all
 from sipproxy.workers.owner import Owner, make_owner
 
 
@@ -93,6 +96,13 @@ def _resources(server: Server, settings: Settings, read: Callable[[], Settings])
     return [spread(each, server.workers) for each in resources] if isinstance(server, Owner) else resources
 
 
+def _gather(server: Server, settings: Settings) -> Gather | None:
+    """Give what gathers the metrics of several processes, None where one tells its own."""
+    if settings[METRICS_LISTEN] is None or not isinstance(server, Owner):
+        return None
+    return gather_all(metrics_of(server), server.workers)
+
+
 def makeService(options: Options) -> IService:
     """Make the service; a port that cannot be opened is told in one line, before the process goes to the background."""
 
@@ -113,7 +123,8 @@ def makeService(options: Options) -> IService:
         control = serve_control(server, settings, _resources(server, settings, read), reactor)
         if events is not None:
             make_bus(server, settings, control.api, events)
-        _open(server, [control, *make_watchers(server, settings, control.api)])
+        gather = _gather(server, settings)
+        _open(server, [control, *make_watchers(server, settings, control.api, gather=gather)])
         if changes:
             files = [path for path in paths if isinstance(path, Path)]
             privileges.hand_over(settings, [*folders, *files])

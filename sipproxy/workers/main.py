@@ -6,12 +6,14 @@ has of databases is the owner's. Signals are the owner's business; when the owne
 is gone it ends.
 """
 
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import replace
 from socket import AF_UNIX, socket
 from typing import Any
 
+from prometheus_client.registry import CollectorRegistry
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger, globalLogBeginner
@@ -20,17 +22,19 @@ from sipproxy import directives
 from sipproxy.app import Server, assemble, load_again
 from sipproxy.chance import PooledSystemRandom
 from sipproxy.control import ControlError, Operation
+from sipproxy.control.watch_settings import METRICS_LISTEN
 from sipproxy.databases import numbers, routes
 from sipproxy.databases.subscribers import Subscribers
 from sipproxy.errors import SipproxyError
 from sipproxy.logs import parse_level
-from sipproxy.oversight import make_resources
+from sipproxy.oversight import make_resources, metrics_of
 from sipproxy.parts import make_parts
 from sipproxy.preview import preview
 from sipproxy.process import settle_garbage_collector
 from sipproxy.proxy.siblings import Siblings
 from sipproxy.server import NoClaim
 from sipproxy.workers.channel import Channel, Json
+from sipproxy.workers.metrics import told
 from sipproxy.workers.processes import CHANNEL
 from sipproxy.workers.registry import WorkerRegistry
 from sipproxy.workers.sockets import HandedNetwork
@@ -53,6 +57,7 @@ class Work:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._operations: dict[tuple[str, str], Operation] = {}
+        self._metrics: CollectorRegistry | None = None
         self._is_stopping = False
         self.channel = Channel({"begin": self.begin}, self._alone)
 
@@ -105,6 +110,7 @@ class Work:
             for operation in resource.operations
         }
         self.channel.deeds = self._deeds()
+        self._metrics = None if settings[METRICS_LISTEN] is None else metrics_of(server)
         server.when_serving.addCallback(self._serves)
         server.startService()
         if lines != started["lines"]:
@@ -133,6 +139,7 @@ class Work:
             "reopen_logs": self.server.reopen_logs,
             "failure": self._failure,
             "control": self._control,
+            "metrics": self._tell_metrics,
             "stop": self.stop,
         }
 
@@ -177,6 +184,10 @@ class Work:
         if operation is None:
             raise ControlError(404, f"there is no {path}")
         return operation.act(arguments)
+
+    def _tell_metrics(self) -> Json:
+        assert self._metrics is not None
+        return told(os.getpid(), self._metrics)
 
     def stop(self) -> None:
         """Deal with what is here, then end."""

@@ -6,8 +6,12 @@ from pathlib import Path
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from sipproxy import __version__
@@ -76,7 +80,7 @@ class PageTests(SynchronousTestCase):
 
     def ask(self, request: bytes = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") -> tuple[bytes, str]:
         """Give head and body of what is answered."""
-        protocol = MetricsFactory(self.registry, Clock()).buildProtocol(None)
+        protocol = MetricsFactory(lambda: succeed(self.registry), Clock()).buildProtocol(None)
         transport = StringTransport()
         protocol.makeConnection(transport)
         protocol.dataReceived(request)
@@ -197,9 +201,40 @@ class PageTests(SynchronousTestCase):
             head, _ = self.ask(request)
             self.assertEqual(head.split(b" ")[1], status, request[:40])
 
+    def test_late(self) -> None:
+        """What must be gathered first is shown then, or to nobody where the one who asked has gone."""
+        waiting: list[Deferred[Collector]] = []
+
+        def gather() -> Deferred[Collector]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        bodies = []
+        for is_gone in (False, True):
+            protocol = MetricsFactory(gather, Clock()).buildProtocol(None)
+            transport = StringTransport()
+            protocol.makeConnection(transport)
+            protocol.dataReceived(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertEqual(transport.value(), b"")
+            if is_gone:
+                protocol.connectionLost(Failure(ConnectionDone()))
+            waiting[-1].callback(self.registry)
+            bodies.append(transport.value())
+        self.assertIn(b"sipproxy_registrations 0", bodies[0])
+        self.assertEqual(bodies[1], b"")
+
+    def test_fault(self) -> None:
+        """A fault in what is gathered is answered, and in the log."""
+        protocol = MetricsFactory(lambda: fail(ZeroDivisionError()), Clock()).buildProtocol(None)
+        transport = StringTransport()
+        protocol.makeConnection(transport)
+        protocol.dataReceived(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertIn(b" 500 ", transport.value().partition(b"\r\n")[0])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_body_not_kept(self) -> None:
         """A body that a stranger sends is not kept, whatever it says of its length."""
-        protocol = MetricsFactory(self.registry, Clock()).buildProtocol(None)
+        protocol = MetricsFactory(lambda: succeed(self.registry), Clock()).buildProtocol(None)
         transport = StringTransport()
         protocol.makeConnection(transport)
         protocol.dataReceived(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")

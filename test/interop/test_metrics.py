@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
+from twisted.internet.defer import succeed
 from twisted.trial.unittest import TestCase
 
 from sipproxy.control.metrics import Sources, make_registry
@@ -36,7 +37,8 @@ class MetricsTests(TestCase):
             Watch(reactor.seconds),
             lateness.durations,
         )
-        self.service = metrics_service((LOOPBACK, 0), make_registry(sources), reactor)
+        registry = make_registry(sources)
+        self.service = metrics_service((LOOPBACK, 0), lambda: succeed(registry), reactor)
         self.embedded.add(lateness)
         self.embedded.add(self.service)
         self.embedded.start()

@@ -6,11 +6,12 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from test.interop.control import asked, posted, run_control
-from test.interop.harness import PATIENCE, is_alive, wait_until
+from test.interop.harness import LOOPBACK, PATIENCE, free_port, is_alive, wait_until
 from test.interop.proxy import Proxy
 from test.interop.sipp import Sipp, register_service
 from test.interop.telephone import Telephone, host_port
@@ -209,6 +210,23 @@ class LifeTests(WorkersTestCase):
         for telephone in telephones:
             wait_until(partial(self.is_refused, telephone), "403")
 
+    def test_metrics(self) -> None:
+        """Prometheus is shown the sum of what all workers count, and the same after one has died."""
+        port = free_port()
+        proxy = self.start(f"MetricsListen {LOOPBACK}:{port}", expected="has ended")
+        telephones = self.telephones(proxy)
+        before = _metric(port, 'sipproxy_requests_total{method="OPTIONS"}')
+        for telephone in telephones:
+            self.assertEqual(telephone.ask("OPTIONS", f"sip:{proxy.domain}").status, 200)
+            self.assertEqual(telephone.register().status, 200)
+        after = _metric(port, 'sipproxy_requests_total{method="OPTIONS"}')
+        self.assertEqual(after - before, TELEPHONES)
+        self.assertEqual(_metric(port, "sipproxy_registrations"), TELEPHONES)
+        first = self.wait_for_all(proxy)[0]
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: first not in self.wait_for_all(proxy), "it is replaced", SLOW)
+        self.assertEqual(_metric(port, 'sipproxy_requests_total{method="OPTIONS"}'), after)
+
     def see_all(self, telephones: list[Telephone], status: int) -> None:
         """See that each one's call gets a status."""
         for telephone in telephones:
@@ -232,6 +250,13 @@ class LifeTests(WorkersTestCase):
             return _lines(old) == elsewhere
 
         wait_until(all_are_new, "all lines go to the new file")
+
+
+def _metric(port: int, sample: str) -> float:
+    """Give the value of a sample, 0 where there is none yet."""
+    with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=PATIENCE) as page:
+        lines = page.read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.rpartition(" ")[0] == sample)
 
 
 def _lines(path: Path) -> int:
