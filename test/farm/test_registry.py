@@ -209,13 +209,14 @@ class SharedRegistryTests(FarmTestCase):
         """A change that comes back to who has made it, while it is being stored, is not stored once more."""
         store: Any = self.members[0]._store
         way: Any = self.members[0].way
-        commit, stored = store.commit, []
+        commit: Any = store.commit
+        stored: list[Change] = []
         delays = iter((0.001, 0.2))  # the question, and the watch; the answer is before that
         way.delay = lambda: next(delays, 0.001)
 
         def commit_slowly(changes: Sequence[Change]) -> Deferred[None]:
             stored.extend(changes)
-            slowly: Deferred[None] = deferLater(self.clock, 0.5, commit, changes)  # type: ignore[arg-type]
+            slowly: Deferred[None] = deferLater(self.clock, 0.5, commit, changes)
             return slowly
 
         store.commit = commit_slowly
