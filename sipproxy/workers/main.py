@@ -140,6 +140,7 @@ class Work:
             "failure": self._failure,
             "control": self._control,
             "metrics": self._tell_metrics,
+            "pulse": lambda: None,
             "stop": self.stop,
         }
 

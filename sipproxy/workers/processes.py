@@ -1,9 +1,10 @@
 """The worker processes as the owner sees them: started, told what changes, replaced when they die, ended.
 
 A worker that ends by itself is replaced at once; one that ends soon after its
-start only after a while that grows, lest the machine does nothing else. What the
-dead one was dealing with is lost but for what it had answered: senders of
-requests retransmit, and the new one finds what is registered with the owner.
+start only after a while that grows, lest the machine does nothing else. One that
+hangs is killed. What the dead one was dealing with is lost but for what it had
+answered: senders of requests retransmit, and the new one finds what is
+registered with the owner.
 """
 
 import os
@@ -27,6 +28,7 @@ from sipproxy.interfaces import Address
 from sipproxy.logs.levels import Levels
 from sipproxy.parts import Parts
 from sipproxy.workers.channel import Channel, RefusedError, encoded
+from sipproxy.workers.pulse import INTERVAL, MOST_UNANSWERED, Pulse
 from sipproxy.workers.registry import RegistryFeed
 from sipproxy.workers.sockets import Share
 from sipproxy.workers.tables import TableFeed
@@ -97,6 +99,7 @@ class Worker(ProcessProtocol):
         self.serves = False
         self._workers = workers
         self._wait = 0.0
+        self._pulse: Pulse | None = None
 
     def start(self) -> None:
         """Start a process."""
@@ -114,6 +117,22 @@ class Worker(ProcessProtocol):
             each.close()
         channel.ask("begin", **handover.told(self.number)).addErrback(self._not_begun)
 
+    def began(self) -> None:
+        """It serves; from now on it must answer."""
+        assert self.channel is not None
+        self.serves = True
+        self._pulse = Pulse(self._workers.reactor, self.channel.ask, self._hangs)
+        self._pulse.start()
+
+    def _hangs(self) -> None:
+        log.error(
+            "worker {number}, process {pid}, has not answered for {seconds:.0f} s and is killed",
+            number=self.number,
+            pid=self.pid,
+            seconds=INTERVAL * MOST_UNANSWERED,
+        )
+        self.kill()
+
     def _not_begun(self, failure: Failure) -> None:
         """Say so, and have it replaced."""
         failure.trap(RefusedError)  # type: ignore[no-untyped-call]
@@ -128,6 +147,9 @@ class Worker(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         """Have another one take its place."""
         pid, self.pid, self.channel, self.serves = self.pid, 0, None, False
+        if self._pulse is not None:
+            self._pulse.stop()
+            self._pulse = None
         well = self._workers.reactor.seconds() - self.since > WELL
         self._wait = 0.0 if well else min(max(1.0, 2 * self._wait), LONGEST_WAIT)
         self._workers.ended(self, pid, _how(reason.value), 0.0 if well or self._wait <= 1.0 else self._wait)
@@ -211,7 +233,7 @@ class Workers:
         """Give what a worker may tell and ask."""
 
         def serving() -> None:
-            worker.serves = True
+            worker.began()
             log.info("worker {number}, process {pid}, serves", number=worker.number, pid=worker.pid, severity="notice")
             if all(each.serves for each in self.all) and not self._serving.called:
                 self._serving.callback(None)
