@@ -70,6 +70,7 @@ class Load:
         command += ["-inf", "users.csv", "-key", "callee", f"127.0.0.1:{self.callee}", "-i", "127.0.0.1"]
         command += ["-p", str(self._caller), "-mp", str(self._media), "-r", str(rate), "-m", str(count)]
         command += ["-l", str(_AT_ONCE), "-nostdin", "-trace_stat", "-stf", statistics.name, "-fd", "1"]
+        command += options
         sipp = start(processors()[1], command, self._folder)
         try:
             sipp.wait(count / rate + _GRACE)
