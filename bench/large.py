@@ -23,11 +23,14 @@ from bench.processes import free_ports, usage
 from bench.registrations import make_database
 from bench.servers import ours
 from bench.soak import soak
+from bench.workers import workers
 
 _FEW = 1000
 _CALLED = 5000
 """Users that are called, evenly among all that are registered."""
 _TRANSACTION_CALLS = 10_000
+_SHARED_RATE = 250
+"""Calls per second for several processes on one processor, with a sipp that opens a port for each."""
 
 
 class Chosen(NamedTuple):
@@ -225,5 +228,6 @@ _MEASURES: dict[str, Callable[[Chosen], dict[str, Any]]] = {
     "overload": lambda chosen: overload(chosen.seconds),
     "flat": lambda chosen: flat(chosen.rounds),
     "pauses": lambda _: pauses(),
+    "workers": lambda chosen: workers(min(chosen.rate, _SHARED_RATE), chosen.seconds, chosen.rounds),
 }
 PARTS = tuple(_MEASURES)

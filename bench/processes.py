@@ -80,6 +80,11 @@ def usage(pid: int) -> Usage:
     return Usage(ticks / _TICKS, pages * _PAGE)
 
 
+def below(pid: int) -> list[int]:
+    """Give all processes below one."""
+    return [each for each in _tree(pid) if each != pid]
+
+
 def _tree(pid: int) -> Iterator[int]:
     yield pid
     for children in Path(f"/proc/{pid}/task").glob("*/children"):

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from bench.damage import damaged
 from bench.fuzz import corpus
 from bench.inprocess import measure
+from bench.via_callee import answers
 from bench.works import WORKS
 
 
@@ -46,3 +47,24 @@ class DamageTests(SynchronousTestCase):
         first = [damaged(valid, random) for _ in range(100)]
         self.assertEqual(first, [damaged(valid, again) for _ in range(100)])
         self.assertGreater(len(set(first)), 50)
+
+
+class ViaCalleeTests(SynchronousTestCase):
+    """The telephone that is called where several processes are measured."""
+
+    def test_answers(self) -> None:
+        """All that a response repeats is there, in order, and a tag; an ACK has no answer."""
+        request = (
+            b"INVITE sip:u1@127.0.0.1:9 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bKb\r\n"
+            b"Via: SIP/2.0/UDP 127.0.0.1:7;branch=z9hG4bKa\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>\r\n"
+            b"Call-ID: c\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+        )
+        ringing, answered = answers(request, 9)
+        self.assertTrue(ringing.startswith(b"SIP/2.0 180 Ringing\r\n"))
+        self.assertEqual(
+            answered,
+            b"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:5061;branch=z9hG4bKb\r\n"
+            b"Via: SIP/2.0/UDP 127.0.0.1:7;branch=z9hG4bKa\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=callee\r\n"
+            b"Call-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:callee@127.0.0.1:9>\r\nContent-Length: 0\r\n\r\n",
+        )
+        self.assertEqual(answers(request.replace(b"INVITE", b"ACK"), 9), [])
