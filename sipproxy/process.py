@@ -68,6 +68,15 @@ class ProcessService(Service):
         signal.signal(signal.SIGUSR1, self._reopen_logs)
         settle_garbage_collector()
 
+    def stopService(self) -> None:
+        """Take a second SIGTERM or SIGINT for impatience; Twisted would log it as a fault."""
+        super().stopService()
+        signal.signal(signal.SIGTERM, self._hurry)
+        signal.signal(signal.SIGINT, self._hurry)
+
+    def _hurry(self, *_: object) -> None:
+        self._reactor.callFromThread(self._server.sip.hurry)
+
     def _reopen_logs(self, *_: object) -> None:
         self._reactor.callFromThread(self._server.reopen_logs)
 

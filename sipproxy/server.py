@@ -129,6 +129,7 @@ class SipService(Service):
         self._ports: list[IPort] = []
         self._claim = claim or Claim(settings)
         self._via_ports = via_ports or {}
+        self._is_hurried = False
 
     def open(self) -> None:
         """Open the ports; nothing is read before L{serve}. A second call does nothing.
@@ -210,13 +211,17 @@ class SipService(Service):
         self.core.draining = True
         return self._drained().addCallback(lambda _: self._close())
 
+    def hurry(self) -> None:
+        """Wait no longer for what is being dealt with, now or when it stops."""
+        self._is_hurried = True
+
     def _drained(self) -> Deferred[None]:
         if not self.core.pending:
             return succeed(None)
         end = self._reactor.seconds() + self._settings[directives.GRACEFUL_STOP]
 
         def look() -> None:
-            if not self.core.pending or self._reactor.seconds() >= end:
+            if not self.core.pending or self._is_hurried or self._reactor.seconds() >= end:
                 looking.stop()
 
         looking = LoopingCall(look)

@@ -179,6 +179,16 @@ class StopTests(SynchronousTestCase):
         self.assertEqual(alice.final().status, 200)
         self.assertEqual(proxy.process.wait(3), -signal.SIGTERM)
 
+    def test_told_twice(self) -> None:
+        """Who tells it again to end will not wait; that is no fault."""
+        proxy = start_proxy(self, "GracefulStopInS 60")
+        self.ring(proxy)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            proxy.process.send_signal(number)
+            wait_until(lambda: "SIGTERM" in proxy.error_log(), "the server is told to end")
+        self.assertEqual(proxy.process.wait(), -signal.SIGTERM)
+        self.assertNotIn("Traceback", proxy.error_log())
+
     def test_port_is_free_again(self) -> None:
         """After its end the port can be taken at once."""
         proxy = start_proxy(self)
