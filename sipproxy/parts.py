@@ -16,7 +16,7 @@ from sipproxy.accounting import settings as acct
 from sipproxy.accounting.calls import Rules
 from sipproxy.accounting.journal import Journal
 from sipproxy.accounting.rows import SpoolFile
-from sipproxy.accounting.service import AccountingService, Destinations, make_accounting
+from sipproxy.accounting.service import AccountingService, Destinations, RadiusServers, make_accounting
 from sipproxy.config import Settings
 from sipproxy.control.watch_settings import METRICS_LISTEN
 from sipproxy.control.watched import Watch
@@ -34,7 +34,8 @@ from sipproxy.databases.table import Form, IRowStore, Layout, MemoryRows, Table
 from sipproxy.databases.table_sqlite import SqliteRows
 from sipproxy.farm import settings as farm
 from sipproxy.farm.farm import Farm, SharedRows
-from sipproxy.farm.making import Sharing
+from sipproxy.farm.keyspace import IKeyspace
+from sipproxy.farm.making import Sharing, configured_keyspace
 from sipproxy.farm.registry import SharedRegistry
 from sipproxy.farm.table import SharedTable
 from sipproxy.interfaces import INetwork, IResolver, ISubscribers
@@ -123,7 +124,7 @@ def make_parts(
     resolver = resolver or configured_resolver(settings, reactor)
     watch = Watch(reactor.seconds) if settings[METRICS_LISTEN] else None
     guard = _guard(settings, reactor, network, resolver, random)
-    sharing = _sharing(settings, reactor, random) if settings[farm.FARM] else None
+    sharing = _sharing(settings, reactor, random, watch) if settings[farm.FARM] else None
     registry = _registry(settings, reactor, sharing, watch)
     route_table = _table("routing", routes.FORM, settings[ROUTING_DATABASE], reactor, sharing)
     numbers_table = _table("numbers", numbers.FORM, settings[NUMBERS_DATABASE], reactor, sharing)
@@ -139,7 +140,7 @@ def make_parts(
         numbers_table,
         Gateways(reactor, settings[HOLD_DOWN], settings[PROBE_INTERVAL]),
         guard,
-        _accounting(settings, reactor, network, guard.radius) if settings[acct.ACCOUNTING] else None,
+        _accounting(settings, reactor, network, guard.radius, watch) if settings[acct.ACCOUNTING] else None,
         None if sharing is None else _farm(sharing, registry, {"routing": route_table, "numbers": numbers_table}),
         tuple(translators),
         tuple(routers),
@@ -147,9 +148,13 @@ def make_parts(
     )
 
 
-def _sharing(settings: Settings, reactor: Any, random: Random) -> Sharing:
+def _sharing(settings: Settings, reactor: Any, random: Random, watch: Watch | None) -> Sharing:
     listen = [str(place) for place in settings[directives.LISTEN]]
-    return Sharing(settings, reactor, random, settings[FARM_MEMBER], __version__, listen, settings[REGISTRY_DATABASE])
+    keyspace: IKeyspace = configured_keyspace(settings, reactor)
+    if watch is not None:
+        keyspace = watch.keyspace(keyspace)
+    place = settings[REGISTRY_DATABASE]
+    return Sharing(settings, reactor, random, settings[FARM_MEMBER], __version__, listen, place, keyspace)
 
 
 def _registry(settings: Settings, reactor: Any, sharing: Sharing | None, watch: Watch | None) -> Registry:
@@ -183,7 +188,9 @@ def _guard(settings: Settings, reactor: Any, network: INetwork, resolver: IResol
     )
 
 
-def _accounting(settings: Settings, reactor: Any, network: INetwork, radius: RadiusClient | None) -> AccountingService:
+def _accounting(
+    settings: Settings, reactor: Any, network: INetwork, radius: RadiusClient | None, watch: Watch | None
+) -> AccountingService:
     spool, place = settings[acct.SPOOL], settings[acct.ACCOUNTING_FILE]
     sends = any(server.kind == "acct" for server in settings[RADIUS_SERVER])
     return make_accounting(
@@ -196,11 +203,15 @@ def _accounting(settings: Settings, reactor: Any, network: INetwork, radius: Rad
             settings[acct.MAX_CALL_AGE], settings[acct.SPOOL_MAX], settings[authen.USER_SOURCE], settings[ADD_DOMAIN]
         ),
         Destinations(
-            radius if sends else None,
+            _watched(radius, watch) if radius is not None and sends else None,
             None if place is None else AppendFile(str(place)),
         ),
         nas_attributes(nas_address(settings, network)),
     )
+
+
+def _watched(radius: RadiusClient, watch: Watch | None) -> RadiusServers:
+    return radius if watch is None else watch.accounting(radius)
 
 
 def nas_address(settings: Settings, network: INetwork) -> str:

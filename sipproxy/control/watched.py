@@ -12,10 +12,12 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from sipproxy.accounting.service import RadiusServers
 from sipproxy.control.tallies import Durations
 from sipproxy.databases.feed import Change
 from sipproxy.databases.registry_store import IRegistryStore, Row
 from sipproxy.errors import NameNotFoundError, RequestError, SilenceError
+from sipproxy.farm.keyspace import ChangedError, Condition, IKeyspace, Operation, Page, Place
 from sipproxy.interfaces import Address, IAccess, IAnswer, IResolver, ISubscriber, ISubscribers
 from sipproxy.message import Uri
 from sipproxy.registrar.bindings import Bindings
@@ -26,7 +28,7 @@ T = TypeVar("T")
 
 FOUND, NONE, ERROR = "found", "none", "error"
 # What a backend says, not what ails it.
-_ANSWERS = (RequestError, SilenceError, NameNotFoundError)
+_ANSWERS = (RequestError, SilenceError, NameNotFoundError, ChangedError)
 
 #: How often a module gave what: by (module, C{FOUND}, C{NONE} or C{ERROR}).
 Results = dict[tuple[str, str], int]
@@ -74,6 +76,14 @@ class Watch:
     def store(self, store: IRegistryStore) -> IRegistryStore:
         """Watch what keeps registrations: its commits, as C{registry}."""
         return _WatchedStore(self, store)
+
+    def accounting(self, radius: RadiusServers) -> RadiusServers:
+        """Watch who takes accounting records, as C{accounting}."""
+        return _WatchedRadius(self, radius)
+
+    def keyspace(self, keyspace: IKeyspace) -> IKeyspace:
+        """Watch the engine of the farm, as C{farm}."""
+        return _WatchedKeyspace(self, keyspace)
 
     # For them.
 
@@ -224,3 +234,43 @@ class _WatchedStore:
     def close(self) -> Deferred[None]:
         """Let go of what is held; see L{IRegistryStore}."""
         return self._store.close()
+
+
+class _WatchedRadius:
+    """RADIUS servers whose Accounting-Responses are timed; L{RadiusServers}."""
+
+    def __init__(self, watch: Watch, radius: RadiusServers) -> None:
+        self.packer = radius.packer
+        self._watch = watch
+        self._radius = radius
+
+    def account(self, content: Callable[[], bytes]) -> "Deferred[Any]":
+        """Send a record; see L{RadiusServers}."""
+        return self._watch.timed("accounting", self._radius.account(content))
+
+
+@implementer(IKeyspace)
+class _WatchedKeyspace:
+    """The engine of a farm whose answers are timed; not its leases, which nobody waits for."""
+
+    def __init__(self, watch: Watch, keyspace: IKeyspace) -> None:
+        self._watch = watch
+        self._keyspace = keyspace
+        self.watch, self.grant = keyspace.watch, keyspace.grant
+        self.keep, self.revoke, self.close = keyspace.keep, keyspace.revoke, keyspace.close
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The servers behind it."""
+        places: tuple[Place, ...] = self._keyspace.places
+        return places
+
+    def page(self, first: bytes, end: bytes, limit: int, revision: int = 0) -> "Deferred[Page]":
+        """Read keys; see L{IKeyspace}."""
+        return self._watch.timed("farm", self._keyspace.page(first, end, limit, revision))
+
+    def commit(
+        self, conditions: Sequence[Condition], operations: Sequence[Operation], timeout: float | None = None
+    ) -> "Deferred[int]":
+        """Change keys; see L{IKeyspace}."""
+        return self._watch.timed("farm", self._keyspace.commit(conditions, operations, timeout))

@@ -1,5 +1,6 @@
 """Counters: histograms, requests by method and class, the reactor's lateness, watched modules and backends."""
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -15,12 +16,15 @@ from sipproxy.control.watched import Watch
 from sipproxy.databases.registry import LINGER, Registry
 from sipproxy.databases.registry_store import IRegistryStore, MemoryStore
 from sipproxy.errors import NameNotFoundError, RequestError, ResolverTimeoutError, UnavailableError
+from sipproxy.farm.keyspace import ChangedError, HasRevision, IKeyspace, Put
+from sipproxy.farm.memory import MemoryKeyspace
 from sipproxy.interfaces import IAccess, IOutcome, IOutcomeObserver, IResolver, ISubscribers
 from sipproxy.message import Request, parse_message, parse_uri
 from sipproxy.proxy.exchange import Outcome
 from sipproxy.registrar.bindings import Binding
 from sipproxy.routing.chain import IRouter, NextHop
 from sipproxy.translation.chain import ITranslator, Subject, Target
+from sipproxy.wire.radius import Packer, load_dictionary
 
 URI = parse_uri(b"sip:bob@example.com")
 TARGETS = [Target(URI)]
@@ -150,6 +154,18 @@ class ScriptedModule(Scripted):
     translate = route = Scripted.give
 
 
+class ScriptedServers:
+    """RADIUS servers that answer as they are told."""
+
+    def __init__(self) -> None:
+        self.packer = Packer(load_dictionary())
+        self.answer: Deferred[Any] = Deferred()
+
+    def account(self, content: Callable[[], bytes]) -> "Deferred[Any]":
+        """Answer."""
+        return self.answer
+
+
 @implementer(IResolver, ISubscribers, IAccess)
 class ScriptedBackend(Scripted):
     """All backends."""
@@ -244,3 +260,34 @@ class WatchTests(SynchronousTestCase):
         (row,) = self.successResultOf(registry.page(b"", 10))
         self.assertEqual(row[0], b"bob@example.com")
         self.successResultOf(registry.stop())
+
+    def test_farm(self) -> None:
+        """The engine of a farm is timed; that another member was quicker is no failure of it."""
+        engine = MemoryKeyspace(self.clock)
+        keyspace: Any = self.watch.keyspace(engine)
+        verifyObject(IKeyspace, keyspace)
+        self.assertEqual(keyspace.places, engine.places)
+        for conditions in ((), (HasRevision(b"key", 0),)):
+            asked = keyspace.commit(conditions, (Put(b"key", b"value"),))
+            self.clock.pump([0.01] * 10)
+            if conditions:
+                self.failureResultOf(asked, ChangedError)
+            else:
+                self.successResultOf(asked)
+        self.assertEqual((self.watch.durations["farm"].count, self.watch.failures), (2, {}))
+
+    def test_accounting(self) -> None:
+        """The time of an Accounting-Response is taken, and counted as a failure where none comes."""
+        servers = ScriptedServers()
+        watched = self.watch.accounting(servers)
+        self.assertIs(watched.packer, servers.packer)
+        servers.answer = Deferred()
+        asked = watched.account(lambda: b"")
+        self.clock.advance(0.2)
+        servers.answer.callback(None)
+        self.successResultOf(asked)
+        servers.answer = fail(UnavailableError(b"nobody answers"))
+        self.failureResultOf(watched.account(lambda: b""), UnavailableError)
+        durations = self.watch.durations["accounting"]
+        self.assertEqual((durations.count, durations.total), (2, 0.2))
+        self.assertEqual(self.watch.failures, {"accounting": 1})
