@@ -71,18 +71,6 @@ _ALONE: tuple[tuple[Directive[Any], str], ...] = (
 )
 
 
-def _check_registry(settings: Settings) -> Iterator[Problem]:
-    if settings[registrar.MAX_EXPIRES] < settings[registrar.MIN_EXPIRES]:
-        yield settings.error(registrar.MAX_EXPIRES, f"at least {registrar.MIN_EXPIRES.name}")
-
-
-def _check_server(settings: Settings) -> Iterator[Problem]:
-    places = settings[directives.LISTEN]
-    if len(set(places)) < len(places):
-        yield settings.error(directives.LISTEN, "each place once")
-    yield from _check_processes(settings)
-
-
 def _check_processes(settings: Settings) -> Iterator[Problem]:
     if settings[directives.START_SERVERS] == 1:
         return
@@ -97,7 +85,7 @@ MODULES: tuple[Module, ...] = (
     replace(
         directives.MODULE,
         directives=(*directives.MODULE.directives, privileges.USER, privileges.GROUP),
-        check=_check_server,
+        check=_check_processes,
     ),
     logs.MODULE,
     replace(
@@ -123,7 +111,6 @@ MODULES: tuple[Module, ...] = (
             registrar.MAX_CONTACTS,
             STATIC_REGISTRATION,
         ),
-        check=_check_registry,
     ),
     enum.MODULE,
     Module(

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from sipproxy.app import load_settings
 from sipproxy.config import ConfigError, Settings
 from sipproxy.modules import MODULES
 
@@ -38,23 +37,3 @@ class AccessTests(SynchronousTestCase):
             error = self.assertRaises(ConfigError, self.settings, AuthScheme=scheme)
             self.assertIn("there is no RadiusServer auth", str(error))
             self.settings(AuthScheme=scheme, Authentication="Off")
-
-
-class LimitTests(SynchronousTestCase):
-    """Values that do not go together."""
-
-    def test_expiry(self) -> None:
-        """The longest registration is not shorter than the shortest one."""
-        values = {"RegistryMinExpiresInS": "60", "RegistryMaxExpiresInS": "59"}
-        error = self.assertRaises(ConfigError, Settings.of, MODULES, values)
-        self.assertIn("at least RegistryMinExpiresInS", str(error))
-        Settings.of(MODULES, {**values, "RegistryMaxExpiresInS": "60"})
-
-    def test_listen(self) -> None:
-        """A place that is listened at twice is told by the check, and not at the start."""
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        path = folder / "sipd.conf"
-        path.write_text("Listen 127.0.0.1:5060\nListen 127.0.0.1:5061\nListen 127.0.0.1:5060\n")
-        error = self.assertRaises(ConfigError, load_settings, path)
-        self.assertIn("each place once", str(error))
