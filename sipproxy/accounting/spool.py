@@ -2,8 +2,9 @@
 
 A change of a call stands in the L{sipproxy.accounting.journal} at once; what is
 true of it a moment later goes to the file, together with what else has changed,
-in one commit. From then on its new records may be delivered; what was delivered
-leaves the file with one of the next commits.
+in one commit. From then on its new records may be delivered. What was delivered
+leaves the file with the next change of its call, or some seconds later: after a
+kill the records of these seconds are sent again.
 
 A spool that cannot be written, or not even be opened, stops nothing: it is
 tried again, and meanwhile records are delivered from memory. Records that
@@ -32,6 +33,9 @@ log = Logger(namespace="mod_sip_radius")
 
 #: How long the first change of a commit waits for others, seconds. A commit costs as much as several calls.
 LINGER = 0.25
+#: How long what was delivered waits for a further change of its call before it is written, seconds, at most. A short
+#: call is over by then, and its row written no more often than it has records.
+SETTLE = 2.0
 #: How long after a commit that failed the next is tried, seconds.
 RETRY = 5.0
 #: Calls that may wait in memory for a spool that cannot be written.
@@ -109,6 +113,9 @@ class Spool:
         self._live: WeakValueDictionary[int, Call] = WeakValueDictionary()
         # What has changed, as the journal has it; None where only records were delivered since the last commit.
         self._dirty: dict[Call, Change | None] = {}
+        # Of these only records were delivered, a moment ago.
+        self._settling: dict[Call, None] = {}
+        self._settler: IDelayedCall | None = None
         self.is_writing = False
         self._is_stopping = False
         self._timer: IDelayedCall | None = None
@@ -143,6 +150,9 @@ class Spool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._settler is not None:
+            self._settler.cancel()
+            self._settle()
         idle: Deferred[None] = Deferred()
         self._idle.append(idle)
         if not self.is_writing:
@@ -174,6 +184,7 @@ class Spool:
         change = _change(call, call.state_text())
         self._journal.write(change)
         self._dirty[call] = change
+        self._settling.pop(call, None)
         self._wake()
 
     def refuse(self, call: Call, kind: int, reason: str) -> None:
@@ -189,8 +200,11 @@ class Spool:
         before = call.undelivered
         call.waiting[destination] &= ~kind
         self.waiting -= (before & ~call.undelivered).bit_count()
-        self._dirty.setdefault(call, None)
-        self._wake()
+        if call in self._dirty:
+            return
+        self._settling[call] = None
+        if self._settler is None:
+            self._settler = self._clock.callLater(0 if self._is_stopping else SETTLE, self._settle)
 
     def page(self, destination: int, after: int, limit: int) -> Deferred[list[Call]]:
         """Give ended calls that wait for a destination, in the order of their numbers.
@@ -227,6 +241,14 @@ class Spool:
         if self._timer is None and not self.is_writing and not self._is_stopping:
             self._timer = self._clock.callLater(LINGER, self._write)
 
+    def _settle(self) -> None:
+        """Let what was delivered be written."""
+        self._settler = None
+        for call in self._settling:
+            self._dirty.setdefault(call, None)
+        self._settling.clear()
+        self._wake()
+
     def _write(self) -> None:
         """Write what has changed since the last commit."""
         self._timer = None
@@ -234,7 +256,7 @@ class Spool:
         batch, self._dirty = self._dirty, {}
         # While commits fail the journal goes on in one file.
         done = self._journal.told if self._file_problem else self._journal.turn()
-        kinds = [(call, call.undelivered) for call in batch]
+        kinds = [(call, call.undelivered) for call, change in batch.items() if change is not None]
         kept = {call: _present(call, change) for call, change in batch.items() if call.is_kept}
         gone = [call for call in batch if call.is_stored and not call.is_kept]
         ready: Deferred[None] = succeed(None) if self._is_loaded else self._load()

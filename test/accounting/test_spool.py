@@ -12,7 +12,7 @@ from sipproxy.accounting.calls import Rules
 from sipproxy.accounting.deadlines import SLOT
 from sipproxy.accounting.journal import Change, Journal, read_changes
 from sipproxy.accounting.rows import InlineFile, SpoolFile
-from sipproxy.accounting.spool import LINGER, RETRY
+from sipproxy.accounting.spool import LINGER, RETRY, SETTLE
 from sipproxy.errors import StoreError
 from test.accounting.fixtures import NOW, RULES, Accounts
 
@@ -59,6 +59,8 @@ class SpoolTestCase(SynchronousTestCase):
         """Let what can be written and sent be so."""
         for _ in range(8):
             accounts.commit()
+        accounts.clock.advance(SETTLE)
+        accounts.commit()
 
 
 class OrderTests(SpoolTestCase):
@@ -177,6 +179,26 @@ class RestartTests(SpoolTestCase):
         accounts.kill()
         self.settle(accounts)
         self.assertEqual([kind for _, kind in accounts.radius.kinds], [START, INTERIM])
+
+    def test_acknowledged_a_moment_ago(self) -> None:
+        """What was acknowledged is written with the next change of its call; what was after that is sent again."""
+        accounts = self.begin()
+        outcome = accounts.invite()
+        accounts.commit()
+        accounts.answer(outcome)
+        accounts.commit()
+        accounts.kill()
+        self.settle(accounts)
+        self.assertEqual([kind for _, kind in accounts.radius.kinds], [START, INTERIM, INTERIM])
+
+    def test_stop_writes_all(self) -> None:
+        """With an orderly end nothing that was acknowledged a moment ago is sent again."""
+        accounts = self.begin()
+        self.call(accounts)
+        accounts.commit()
+        self.assertEqual(self.rows(accounts), 1)
+        self.successResultOf(accounts.service.stopService())
+        self.assertEqual(self.rows(accounts), 0)
 
     def test_delay(self) -> None:
         """Acct-Delay-Time counts from the event, over a restart and at every sending."""
