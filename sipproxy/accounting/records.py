@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from sipproxy.accounting.call import INTERIM, START, STOP, Call
-from sipproxy.wire.radius import LONGEST_VALUE, LONGEST_VENDOR_VALUE, Attribute
+from sipproxy.wire.radius import LONGEST_VALUE, Attribute
 
 #: Acct-Status-Type of the records.
 NAMES = {START: "Start", INTERIM: "Interim-Update", STOP: "Stop"}
@@ -75,8 +75,11 @@ _CAUSES = {
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
+#: Name of the key in a Cisco-AVPair, see L{attempt_of}.
+ATTEMPT = "sip-attempt"
+
 # What tells calls apart.
-_IDENTIFYING = ("call-id", "sip-attempt")
+_IDENTIFYING = ("call-id", ATTEMPT)
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -130,7 +133,7 @@ def duration_of(call: Call) -> int:
     return max(0, round(call.end.time - call.connected))
 
 
-def _standard(call: Call) -> Iterator[tuple[str, str]]:
+def standard_texts(call: Call) -> Iterator[tuple[str, str]]:
     """Give the attributes of RFC 2866 and 2865 that are the same in all records of a call."""
     invite = call.invite
     yield "Acct-Session-Id", invite.call_id
@@ -139,16 +142,15 @@ def _standard(call: Call) -> Iterator[tuple[str, str]]:
     yield "Calling-Station-Id", invite.calling
 
 
-def _own_standard(call: Call, kind: int) -> Iterator[tuple[str, str | int]]:
-    """Give the attributes of RFC 2866 and 2869 that are a record's own."""
-    yield "Acct-Status-Type", NAMES[kind]
+def own_standard_values(call: Call, kind: int) -> Iterator[tuple[str, str | int]]:
+    """Give the attributes of RFC 2866 and 2869 that are a record's own, but for what kind it is."""
     yield "Event-Timestamp", int(call.time_of(kind))
     if kind == STOP and call.end is not None:
         yield "Acct-Session-Time", duration_of(call)
         yield "Acct-Terminate-Cause", TERMINATE_NAMES[call.end.terminate]
 
 
-def _cisco(call: Call) -> Iterator[tuple[str, str]]:
+def cisco_texts(call: Call) -> Iterator[tuple[str, str]]:
     """Give Cisco's attributes that are the same in all records of a call, without the names in their text."""
     invite = call.invite
     yield "h323-setup-time", cisco_time(invite.setup)
@@ -161,7 +163,7 @@ def _cisco(call: Call) -> Iterator[tuple[str, str]]:
     yield "incoming-req-uri", invite.uri
 
 
-def _own_cisco(call: Call, kind: int) -> Iterator[tuple[str, str]]:
+def own_cisco_texts(call: Call, kind: int) -> Iterator[tuple[str, str]]:
     """Give Cisco's attributes that are a record's own."""
     method = "INVITE"
     if kind != START and call.connected is not None:
@@ -176,40 +178,19 @@ def _own_cisco(call: Call, kind: int) -> Iterator[tuple[str, str]]:
     yield "outgoing-req-uri", branch.uri
 
 
-def common_attributes(call: Call, nas: Sequence[Attribute]) -> list[Attribute]:
-    """Give what all records of a call say.
-
-    @param nas: who sends them, see L{sipproxy.wire.radius.nas_attributes}
-    """
-    found: list[Attribute] = [(name, octets(value)) for name, value in _standard(call)]
-    found += nas
-    found += [(name, _vendor(name, text)) for name, text in _cisco(call)]
-    found.append(("Cisco-AVPair", _vendor("sip-attempt", attempt_of(call))))
-    return found
-
-
-def own_attributes(call: Call, kind: int) -> list[Attribute]:
-    """Give what one record of a call says, but for Acct-Delay-Time.
-
-    @param kind: L{START}, L{INTERIM} or L{STOP}
-    """
-    found: list[Attribute] = [*_own_standard(call, kind)]
-    found += [(name, _vendor(name, text)) for name, text in _own_cisco(call, kind)]
-    return found
-
-
 def as_fields(call: Call, kind: int, nas: Sequence[Attribute]) -> dict[str, object]:
     """Give a record for JSON: the same attributes, but text without its own name, and nothing that is empty.
 
     @param kind: L{START}, L{INTERIM} or L{STOP}
     @param nas: who sends it
     """
-    fields: dict[str, object] = dict(_own_standard(call, kind))
-    fields.update(_standard(call))
+    fields: dict[str, object] = {"Acct-Status-Type": NAMES[kind]}
+    fields.update(own_standard_values(call, kind))
+    fields.update(standard_texts(call))
     fields.update(nas)
-    fields.update(_cisco(call))
-    fields.update(_own_cisco(call, kind))
-    fields["sip-attempt"] = attempt_of(call)
+    fields.update(cisco_texts(call))
+    fields.update(own_cisco_texts(call, kind))
+    fields[ATTEMPT] = attempt_of(call)
     return {name: value for name, value in fields.items() if value != ""}
 
 
@@ -218,15 +199,14 @@ def as_json(call: Call, kind: int, nas: Sequence[Attribute]) -> str:
     return _encode(as_fields(call, kind, nas))
 
 
-def _vendor(name: str, text: str) -> bytes:
-    """Write the text of one of Cisco's attributes."""
-    value = octets(f"{name}={text}")
-    if len(value) <= LONGEST_VENDOR_VALUE:
-        return value
-    room = LONGEST_VENDOR_VALUE - len(name) - 1
+def shortened(name: str, value: bytes, room: int) -> bytes:
+    """Give what goes out of a text of Cisco's that is too long.
+
+    @param name: of the text
+    @param room: octets that there are for it
+    """
     # What tells calls apart is no more the same when it is cut.
-    short = _identifying(octets(text), room) if name in _IDENTIFYING else _cut(octets(text), room)
-    return octets(f"{name}=") + short
+    return _identifying(value, room) if name in _IDENTIFYING else _cut(value, room)
 
 
 def identity(value: bytes) -> str:

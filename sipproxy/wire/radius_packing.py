@@ -63,6 +63,15 @@ class Packer:
             parts += (form.heads[len(octets)], octets)
         return b"".join(parts)
 
+    def heads(self, name: str, label: bytes) -> tuple[bytes, ...]:
+        """Give what stands before the values of an attribute that all begin alike, by the octets of their rest.
+
+        @param label: what they begin with
+        @raise KeyError: the dictionary does not know the attribute
+        """
+        form = self._forms.get(name) or self._learn(name)
+        return tuple(head + label for head in form.heads[len(label) :])
+
     def _learn(self, name: str) -> _Form:
         attribute = self._dictionary.attributes[name]
         key = self._dictionary.attrindex.GetForward(name)

@@ -49,6 +49,14 @@ class PackerTests(SynchronousTestCase):
         self.assertEqual(PACKER.pack([("Cisco-AVPair", b"a=1")]), bytes.fromhex("1a0b00000009") + b"\x01\x05a=1")
         self.assertEqual(PACKER.pack([("Service-Type", "Login")]), bytes.fromhex("060600000001"))
 
+    def test_label(self) -> None:
+        """Where all values begin alike, this stands in their heads, for as many octets as there is room behind it."""
+        heads = PACKER.heads("call-id", b"call-id=")
+        for size in range(LONGEST_VENDOR_VALUE - len(b"call-id=") + 1):
+            self.assertEqual(heads[size] + bytes(size), PACKER.pack([("call-id", b"call-id=" + bytes(size))]))
+        self.assertEqual(len(heads), size + 1)
+        self.assertRaises(KeyError, PACKER.heads, "Nobody", b"=")
+
     def test_longest(self) -> None:
         """A value of the greatest length fits, one octet more does not."""
         for name, longest in (("User-Name", LONGEST_VALUE), ("call-id", LONGEST_VENDOR_VALUE)):
