@@ -18,8 +18,6 @@ from sipproxy.interfaces import Address, IDatagramUser, INetwork, IPort
 
 IDENTIFIERS = 256
 _WILDCARDS = {4: "0.0.0.0", 6: "::"}
-# Where the authenticator stands in a request (RFC 2865 3).
-_AUTHENTICATOR = slice(4, 20)
 
 
 class Waiting(Protocol):
@@ -74,7 +72,8 @@ class SourcePort:
 
     def datagramFailed(self, datagram: bytes, addr: Address, reason: str) -> None:
         """Tell who waits for an answer that it will not come; without a word of whose it is, all at that address."""
-        quoted = datagram[_AUTHENTICATOR]
+        # RFC 2865 3: there the authenticator stands.
+        quoted = datagram[4:20]
         for identifier, found in list(self.waiting.items()):
             if found.destination != addr or (len(datagram) > 1 and datagram[1] != identifier):
                 continue
