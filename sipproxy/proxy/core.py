@@ -22,7 +22,8 @@ from sipproxy.proxy.exchange import Exchange, Outcome
 from sipproxy.proxy.generation import Generation, Reply
 from sipproxy.proxy.history import CallHistory
 from sipproxy.proxy.journey import Journey
-from sipproxy.proxy.points import Point, Points, sent_by
+from sipproxy.proxy.passage import CancelPassage, Passage
+from sipproxy.proxy.points import Point, Points
 from sipproxy.proxy.redirect import Contacts, contacts, split_by_action, status_of
 from sipproxy.proxy.routeset import check_method, is_ping, names_us
 from sipproxy.proxy.siblings import Siblings
@@ -152,34 +153,14 @@ class Core:
         tag = request.to.tag
         if len(tag) == TAG_SIZE and tag == self.stateless_tag(request):
             return
-        self._forward_stateless(request, source, point, _nothing, _dropped)
+        Passage(self, request, source, point).begin()
 
     def cancel_received(self, request: Request, source: Address, point: Point) -> None:
         """Forward a CANCEL that we know no transaction for (16.10), or refuse it; the observers are told of it.
 
         @raise sipproxy.errors.SipParseError: it is not proper
         """
-        outcome = Outcome(request, source, point.port.address, self.now())
-
-        def sent(hop: NextHop) -> None:
-            outcome.notes["next-hop"] = sent_by(hop.host, hop.port)
-            outcome.duration = self.now() - outcome.started
-            self.tell(outcome)
-
-        def refused(error: RequestError) -> None:
-            # 9.2: whatever is in the way, there is nothing to cancel; only what cannot be read is another matter.
-            outcome.status = error.status if isinstance(error, SipParseError) else 481
-            response = make_response(request, outcome.status, to_tag=self.stateless_tag(request))
-            self.send_stateless(request, source, point, response)
-            outcome.size = len(response)
-            self.tell(outcome)
-
-        validate(request)
-        policy = self.generation.policy
-        if policy.redirects and not policy.caller_preferences:
-            refused(RequestError(481))
-        else:
-            self._forward_stateless(request, source, point, sent, refused)
+        CancelPassage(self, request, source, point).begin()
 
     def cancel_answered(self, cancel: Request, source: Address, point: Point) -> None:
         """Tell the observers of a CANCEL: a request of its own; one that lacks what they read they are spared."""
@@ -328,46 +309,6 @@ class Core:
         if gone is not None:
             gone.addErrback(self._failed, exchange)
 
-    def _forward_stateless(
-        self,
-        request: Request,
-        source: Address,
-        point: Point,
-        sent: stateless.Sent,
-        refused: Callable[[RequestError], None],
-    ) -> None:
-        """Forward what has no transaction; what cannot be forwarded is an ACK to drop, or a CANCEL to refuse (9.2)."""
-
-        def failed(failure: Failure) -> None:
-            if isinstance(failure.value, RequestError):
-                refused(failure.value)
-            else:
-                log.failure("fault in a request without a transaction", failure)
-
-        try:
-            validate(request)
-            if request.max_forwards == 0:
-                raise RequestError(483)
-            journey = Journey(self.generation, request, source, self.now(), stateful=False)
-            targets = journey.targets()
-            if isinstance(targets, AT_HAND):
-                gone = self._forward_chosen(targets, journey, request, source, point, sent)
-                if gone is not None:
-                    gone.addErrback(failed)
-            else:
-                targets.addCallback(self._forward_chosen, journey, request, source, point, sent).addErrback(failed)
-        except RequestError as error:
-            refused(error)
-
-    def _forward_chosen(
-        self, targets: Targets, journey: Journey, request: Request, source: Address, point: Point, sent: stateless.Sent
-    ) -> "Deferred[None] | None":
-        proxied, _ = split_by_action(targets, request, journey.generation.policy)
-        if not proxied:
-            return None  # its INVITE was redirected
-        target = stateless.choose(proxied, request)
-        return stateless.forward(journey, target, request, source, point, self.points, sent)
-
     def stop(self) -> None:
         """Give up what is pending, and end all transactions in silence."""
         for user in self.table.users():
@@ -457,11 +398,3 @@ class _Ignore:
 
 
 _ignore = _Ignore()
-
-
-def _nothing(hop: NextHop) -> None:
-    """Nobody is told of a forwarded ACK."""
-
-
-def _dropped(error: RequestError) -> None:
-    log.debug("ACK dropped: {error}", error=error)
