@@ -30,7 +30,7 @@ _CALLED = 5000
 """Users that are called, evenly among all that are registered."""
 _TRANSACTION_CALLS = 10_000
 _SHARED_RATE = 250
-"""Calls per second for several processes on one processor, with a sipp that opens a port for each."""
+"""Calls per second for each process, with a sipp that opens a port for each call."""
 
 
 class Chosen(NamedTuple):

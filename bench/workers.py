@@ -2,10 +2,12 @@
 
 The caller is sipp with a UDP port for each call (C{-t un}), as telephones have
 ports of their own; the telephone is L{bench.via_callee}, which answers to where
-Via says. All processes of the server share one processor: what is compared is
-their time, not how many calls go through.
+Via says. Each worker has a processor of its own as far as there are any, and as
+many calls a second as the one process: with fewer, each wakes up for fewer
+datagrams, and what that costs says nothing of workers.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -42,7 +44,7 @@ class Cost(NamedTuple):
 def workers(rate: int, seconds: int, rounds: int) -> dict[str, Any]:
     """Measure one process and several, in turn, and print.
 
-    @param rate: calls per second
+    @param rate: calls per second for each process
     @param seconds: length of a run
     @param rounds: runs of each
     """
@@ -51,7 +53,7 @@ def workers(rate: int, seconds: int, rounds: int) -> dict[str, Any]:
     for number in range(rounds):
         # Whoever comes first in one round comes second in the next.
         for count, costs in ((1, alone), (WORKERS, several))[:: 1 if number % 2 else -1]:
-            costs.append(_run(count, rate, rate * seconds))
+            costs.append(_run(count, count * rate, count * rate * seconds))
     pairs = list(zip(alone, several, strict=True))
     found = {
         "us_one": round(median(each.us for each in alone), 1),
@@ -81,6 +83,8 @@ def _run(count: int, rate: int, calls: int) -> Cost:
                 time.sleep(2)  # for workers that answer later than the first
                 load.run("call", rate, _FIRST, options=_PORTS)
                 pids = below(server.process.pid)
+                for at, pid in enumerate(pids):
+                    os.sched_setaffinity(pid, {processors()[at % 2]})
                 before, each_before = usage(server.process.pid).cpu, [usage(pid).cpu for pid in pids]
                 result = load.run("call", rate, calls, options=_PORTS)
                 spent = usage(server.process.pid).cpu - before
