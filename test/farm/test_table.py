@@ -85,6 +85,26 @@ class SharedTableTests(FarmTestCase):
         self.done(self.other.start())
         self.see(A, B, *MANY)
 
+    def test_cut_off_behind_the_head(self) -> None:
+        """A member that is cut off when others have its import already, and that is told of failure, has it too."""
+        way = self.other.way
+        commit = way.commit
+
+        def cut(conditions: Any, operations: Any, timeout: float | None = None) -> Any:
+            # The last step, which sweeps what was before.
+            way.is_cut = [type(operation) for operation in operations] == [Delete, Delete]
+            return commit(conditions, operations, timeout)
+
+        way.commit = cut
+        self.failed(self.other.routes.import_(MANY, "add"), StoreError)
+        self.assertTrue(way.is_cut)
+        self.assertEqual(len(self.one.table()), len(MANY))
+        way.commit = commit
+        self.clock.run(TTL)
+        way.is_cut = False
+        self.clock.run(10)
+        self.see(*MANY)
+
     def test_both_at_once(self) -> None:
         """Changes at two members in the same moment come one after the other, and both count."""
         first = self.one.routes.import_(MANY[:200], "add")
