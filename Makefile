@@ -23,9 +23,9 @@ PEERS_VENV := .venv-peers
 export PATH := $(PATH):/usr/sbin:/sbin
 
 # What runs without a peer, and passes through what is compiled.
-INSTALLED_TESTS := test.accounting test.databases test.message test.net.test_radius test.net.test_radius_ports \
-    test.proxy test.registrar test.scenario test.simulation test.transaction test.wire.test_radius \
-    test.wire.test_radius_packing
+INSTALLED_TESTS := test.access test.accounting test.databases test.message test.net.test_radius \
+    test.net.test_radius_ports test.proxy test.registrar test.scenario test.simulation test.transaction \
+    test.wire.test_radius test.wire.test_radius_packing
 
 .PHONY: help run test test-installed lint bench bench-large soak deb deb-test docs man clean peers bench-peers
 .DELETE_ON_ERROR:
