@@ -87,7 +87,7 @@ class SharedTableTests(FarmTestCase):
 
     def test_cut_off_behind_the_head(self) -> None:
         """A member that is cut off when others have its import already, and that is told of failure, has it too."""
-        way = self.other.way
+        way: Any = self.other.way
         commit = way.commit
 
         def cut(conditions: Any, operations: Any, timeout: float | None = None) -> Any:
