@@ -23,6 +23,10 @@ class ServerDownError(Failure):
     """No server answers at the control socket."""
 
 
+class NoConfigurationError(Failure):
+    """No configuration file is named, and none stands where one is looked for."""
+
+
 def note(text: str, file: IO[Any] | None = None) -> None:
     """Say something beside the result."""
     click.echo(f"{PROGRAM}: {printable(text)}", file, err=file is None)

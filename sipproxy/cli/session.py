@@ -1,7 +1,7 @@
 """What all commands share: which server is meant, and the way to it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sipproxy.cli.failure import Failure, ServerDownError, note
+from sipproxy.cli.failure import Failure, NoConfigurationError, ServerDownError, note
 
 if TYPE_CHECKING:
     from sipproxy.cli.transport import ITransport
@@ -24,22 +24,22 @@ class Session:
     """One call of C{sipproxyctl}.
 
     @param chosen: the configuration file of C{-c}, None without
+    @param places: where it is looked for when nothing names it
     """
 
     # The server's modules are imported where they are needed: completion in a shell does without them.
 
-    def __init__(self, chosen: str | None, environ: Mapping[str, str]) -> None:
-        self._chosen = chosen
-        self._environ = environ
+    def __init__(self, chosen: str | None, environ: Mapping[str, str], places: Sequence[str] = PLACES) -> None:
+        self._named = chosen or environ.get(VARIABLE)
+        self._places = places
         self._stack = ExitStack()
 
     @property
     def configuration(self) -> str:
         """The configuration file."""
-        named = self._chosen or self._environ.get(VARIABLE)
-        if named:
-            return named
-        return next((place for place in PLACES if os.path.exists(place)), PLACES[-1])
+        if self._named:
+            return self._named
+        return next((place for place in self._places if os.path.exists(place)), self._places[-1])
 
     @cached_property
     def _loaded(self) -> "Settings | ConfigError":
@@ -68,6 +68,7 @@ class Session:
     def server(self) -> "ITransport":
         """The running server.
 
+        @raise NoConfigurationError: nothing says which one
         @raise ServerDownError: it is down
         """
         from sipproxy.cli.transport import SocketTransport
@@ -82,6 +83,9 @@ class Session:
         from sipproxy.config import ConfigError
         from sipproxy.control.settings import CONTROL_SOCKET
 
+        if not self._named and not os.path.exists(self.configuration):
+            places = " or ".join(self._places)
+            raise NoConfigurationError(f"there is no configuration file: neither -c nor ${VARIABLE}, nor {places}")
         if isinstance(self._loaded, ConfigError):
             # Whoever breaks the file of a running server must not lose sight of it.
             place = control_socket_in(self.configuration)

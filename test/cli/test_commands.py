@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from sipproxy import __version__
+from sipproxy.cli.session import Session
 from sipproxy.control import Api, Operation, Resource
 from sipproxy.control.declarations import Field
 from sipproxy.control.log_levels import log_levels_resource
@@ -192,6 +193,14 @@ class VersionTests(CommandTestCase):
         """That the server is down is no failure here."""
         self.assertEqual(self.succeed("version").split(), ["sipproxyctl", __version__, "server", "down"])
         self.assertEqual(self.succeed("--version"), f"sipproxyctl {__version__}\n")
+
+    def test_no_configuration(self) -> None:
+        """Where no file says which server is meant the tool's own release is told all the same."""
+        self.session = Session(None, {}, (self.mktemp(),))
+        self.assertEqual(self.succeed("version").split(), ["sipproxyctl", __version__, "server", "unknown"])
+        found = json.loads(self.succeed("version", "--json"))
+        self.assertEqual(found, {"sipproxyctl": __version__, "server": None})
+        self.assertIn("there is no configuration file", self.fail_command("status"))
 
 
 class CheckTests(CommandTestCase):

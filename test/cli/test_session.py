@@ -11,7 +11,7 @@ import click
 from click.shell_completion import ShellComplete
 from twisted.trial.unittest import SynchronousTestCase
 
-from sipproxy.cli.failure import Failure, ServerDownError
+from sipproxy.cli.failure import Failure, NoConfigurationError, ServerDownError
 from sipproxy.cli.main import COMMANDS, cli
 from sipproxy.cli.session import Session
 from sipproxy.control import unix_socket
@@ -36,6 +36,17 @@ class ConfigurationTests(SynchronousTestCase):
         self.assertEqual(Session(None, {"SIPPROXY_CONF": ""}).configuration, "sipd.conf")
         self.assertEqual(Session(None, {"SIPPROXY_CONF": "other.conf"}).configuration, "other.conf")
         self.assertEqual(Session("this.conf", {"SIPPROXY_CONF": "other.conf"}).configuration, "this.conf")
+
+    def test_none(self) -> None:
+        """Without any the server cannot be known, which is told apart from one that is down."""
+        session = Session(None, {}, ("here.conf", "there.conf"))
+        said = "there is no configuration file: neither -c nor $SIPPROXY_CONF, nor here.conf or there.conf"
+        self.assertEqual(str(self.assertRaises(NoConfigurationError, lambda: session.server)), said)
+        self.assertEqual(str(self.assertRaises(NoConfigurationError, lambda: session.registry)), said)
+        said_of_one_named = StringIO()
+        with redirect_stderr(said_of_one_named):
+            self.assertRaises(click.exceptions.Exit, lambda: Session("here.conf", {}).server)
+        self.assertIn("here.conf:1:1: expected a readable file", said_of_one_named.getvalue())
 
     def test_wrong(self) -> None:
         """All that is wrong in it is told, and ends the command with status 1."""
