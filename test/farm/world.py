@@ -93,20 +93,21 @@ class Phone:
             self.ends[self.cseq] = mine[0].expires - member.skew
         self._is_waiting = True
         done = member.registry.store(self.aor, (*mine, *others))
-        done.addCallbacks(
-            self._told, self._refused, callbackArgs=(self.cseq if mine and mine[0].expires > now + 60 else None,)
-        )
+        lasts = bool(mine) and mine[0].expires > now + 60
+        done.addCallback(self._told, self.cseq, lasts).addErrback(self._refused)
 
     def forget(self) -> None:
-        """The member that it waits for is dead."""
+        """The member that it waits for is dead, as far as it knows."""
         self._is_waiting = False
 
     def _binding(self, now: float, seconds: float) -> Binding:
         return Binding(self.contact, b"", 1.0, "", now + seconds, now, self.call_id, self.cseq)
 
-    def _told(self, _: None, cseq: int | None) -> None:
+    def _told(self, _: None, cseq: int, lasts: bool) -> None:
+        if cseq != self.cseq:
+            return  # a late answer: it has asked for something else meanwhile
         self._is_waiting = False
-        self.wanted = cseq
+        self.wanted = cseq if lasts else None
 
     def _refused(self, failure: object) -> None:
         failure.trap(UnavailableError)  # type: ignore[attr-defined]
