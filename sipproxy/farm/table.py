@@ -110,10 +110,8 @@ class SharedTable(Table[R, I]):
         try:
             await self._catch_up(held)
             step: Step[R, I] = await self._lock.run(self._store.change, lambda: Plan((), (), work()))
-            written = await self._write(step, held)
+            await self._write(step, held)
             self.is_stale = True
-            # Not before: until then only the new head, when it comes back, brings the rows that were written here.
-            self._generation = max(self._generation, written)
             # Worked out anew: what was written may have come back already.
             await super()._change(work)
             self.is_stale = False
@@ -129,16 +127,14 @@ class SharedTable(Table[R, I]):
         except TimeoutError:
             raise AwayError("this member does not hear of changes") from None
 
-    async def _write(self, step: Step[R, I], held: Held) -> int:
-        """Write a change, and give the generation that it is in."""
+    async def _write(self, step: Step[R, I], held: Held) -> None:
         deleted, stored = step.change
         operations: list[Operation] = [Delete(self._key(record)) for record in deleted]
         operations += [self._put(record, self._generation) for record in stored]
         if len(operations) > AT_ONCE:
-            return await self._write_generation(_after(self.index, step), held)
-        if operations:
+            await self._write_generation(_after(self.index, step), held)
+        elif operations:
             await self._keyspace.commit([held.condition, self._head_is_known()], operations)
-        return self._generation
 
     async def publish(self) -> None:
         """Give the farm the table that is here, unless another member has been quicker.
@@ -149,16 +145,13 @@ class SharedTable(Table[R, I]):
         try:
             await self._catch_up(held)
             if self.is_missing:
-                self._generation = await self._write_generation(self.index, held)
+                await self._write_generation(self.index, held)
                 self.is_missing = False
         finally:
             held.release()
 
-    async def _write_generation(self, records: Iterable[R], held: Held) -> int:
-        """Write all rows anew, then put them in the place of the present ones.
-
-        @return: its number
-        """
+    async def _write_generation(self, records: Iterable[R], held: Held) -> None:
+        """Write all rows anew, then put them in the place of the present ones."""
         generation = self._generation + 1
         place = self._place(generation)
         # Whoever began one with this number has died.
@@ -167,12 +160,17 @@ class SharedTable(Table[R, I]):
         while part := list(islice(puts, AT_ONCE)):
             await self._keyspace.commit([held.condition], part)
         await self._commit_head(Put(self._head, write_object({"generation": generation})), held)
+        self._generation = generation
         others: list[Operation] = [
             Delete(self._rows, place),
             Delete(prefix_end(place), prefix_end(self._rows)),
         ]
-        await self._keyspace.commit([held.condition], others)
-        return generation
+        try:
+            await self._keyspace.commit([held.condition], others)
+        except StoreError:
+            # The generation counts as known here, but its rows are not, and who made it gives up.
+            self.is_stale = True
+            raise
 
     async def _commit_head(self, head: Put, held: Held) -> None:
         try:
