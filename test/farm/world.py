@@ -93,7 +93,7 @@ class Phone:
             self.ends[self.cseq] = mine[0].expires - member.skew
         self._is_waiting = True
         done = member.registry.store(self.aor, (*mine, *others))
-        lasts = bool(mine) and mine[0].expires > now + 60
+        lasts = any(one.expires > now + 60 for one in mine)
         done.addCallback(self._told, self.cseq, lasts).addErrback(self._refused)
 
     def forget(self) -> None:
