@@ -70,6 +70,7 @@ bench-large: $(VENV)/test.stamp bench-peers
 soak: $(VENV)/test.stamp peers bench-peers
 	@ACCOUNTED_RATE=500 ACCOUNTED_SECONDS=30 $(BIN)/python -m twisted.trial test.accounting.test_round_trip
 	@ACCOUNTED_CALLS=10000 $(BIN)/python -m twisted.trial test.interop.test_accounting_kill
+	@FARM_REGISTRATIONS=167 FARM_CALLS=50 $(BIN)/python -m twisted.trial test.interop.test_farm_killed
 	@$(BIN)/python -m test.farm.seeds
 	@$(BIN)/python bench/run.py soak
 

@@ -1,4 +1,10 @@
-"""A farm of which a member and servers of etcd are killed while telephones register and call."""
+"""A farm of which a member and servers of etcd are killed while telephones register and call.
+
+A few in a second at each member, or as many as C{FARM_REGISTRATIONS} and
+C{FARM_CALLS} in the environment say.
+"""
+
+import os
 
 from test.interop.control import asked, run_control
 from test.interop.farm import FarmTestCase
@@ -8,7 +14,9 @@ from test.interop.sipp import Sipp
 from test.interop.telephone import host_port
 
 # Begun in one second at each member, and more than there can be until all is over.
-_REGISTRATIONS, _CALLS, _UNBOUNDED = 12, 5, 100_000
+_REGISTRATIONS = int(os.environ.get("FARM_REGISTRATIONS", "12"))
+_CALLS = int(os.environ.get("FARM_CALLS", "5"))
+_UNBOUNDED = 100_000
 _PATIENCE = 120
 
 
