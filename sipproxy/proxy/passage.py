@@ -40,22 +40,29 @@ class Passage:
         self._point = point
 
     def begin(self) -> None:
-        """Forward it, at once or when it is known where it goes."""
-        core, request = self._core, self._request
+        """Forward it."""
         try:
-            validate(request)
-            if request.max_forwards == 0:
-                raise RequestError(483)
-            journey = Journey(core.generation, request, self._source, core.now(), stateful=False)
-            targets = journey.targets()
-            if isinstance(targets, AT_HAND):
-                gone = self._forward(targets, journey)
-                if gone is not None:
-                    gone.addErrback(self._failed)
-            else:
-                targets.addCallback(self._forward, journey).addErrback(self._failed)
+            validate(self._request)
+            self._go()
         except RequestError as error:
             self.refused(error)
+
+    def _go(self) -> None:
+        """Forward what is proper, at once or when it is known where it goes.
+
+        @raise RequestError: it cannot go on
+        """
+        core, request = self._core, self._request
+        if request.max_forwards == 0:
+            raise RequestError(483)
+        journey = Journey(core.generation, request, self._source, core.now(), stateful=False)
+        targets = journey.targets()
+        if isinstance(targets, AT_HAND):
+            gone = self._forward(targets, journey)
+            if gone is not None:
+                gone.addErrback(self._failed)
+        else:
+            targets.addCallback(self._forward, journey).addErrback(self._failed)
 
     def _forward(self, targets: Targets, journey: Journey) -> "Deferred[None] | None":
         request = self._request
@@ -95,10 +102,12 @@ class CancelPassage(Passage):
         """
         validate(self._request)
         policy = self._core.generation.policy
-        if policy.redirects and not policy.caller_preferences:
-            self.refused(RequestError(481))
-        else:
-            Passage.begin(self)
+        try:
+            if policy.redirects and not policy.caller_preferences:
+                raise RequestError(481)
+            self._go()
+        except RequestError as error:
+            self.refused(error)
 
     def sent(self, hop: NextHop) -> None:
         """Tell where it is gone."""
