@@ -200,11 +200,12 @@ class Spool:
         before = call.undelivered
         call.waiting[destination] &= ~kind
         self.waiting -= (before & ~call.undelivered).bit_count()
-        if call in self._dirty:
-            return
-        self._settling[call] = None
-        if self._settler is None:
-            self._settler = self._clock.callLater(0 if self._is_stopping else SETTLE, self._settle)
+        if self._is_stopping:
+            self._dirty.setdefault(call, None)
+        elif call not in self._dirty:
+            self._settling[call] = None
+            if self._settler is None:
+                self._settler = self._clock.callLater(SETTLE, self._settle)
 
     def page(self, destination: int, after: int, limit: int) -> Deferred[list[Call]]:
         """Give ended calls that wait for a destination, in the order of their numbers.
