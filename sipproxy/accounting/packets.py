@@ -56,7 +56,7 @@ class RecordPacker:
         parts: list[bytes] = []
         for name, text in texts:
             heads = self._heads.get(name) or self._learn(name)
-            value = text.encode("utf-8", "surrogateescape")
+            value = octets(text)
             if len(value) >= len(heads):
                 value = shortened(name, value, len(heads) - 1)
             parts.append(heads[len(value)])
