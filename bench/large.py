@@ -29,7 +29,7 @@ _FEW = 1000
 _CALLED = 5000
 """Users that are called, evenly among all that are registered."""
 _TRANSACTION_CALLS = 10_000
-_SHARED_RATE = 250
+_RATE_OF_EACH = 250
 """Calls per second for each process, with a sipp that opens a port for each call."""
 
 
@@ -228,6 +228,6 @@ _MEASURES: dict[str, Callable[[Chosen], dict[str, Any]]] = {
     "overload": lambda chosen: overload(chosen.seconds),
     "flat": lambda chosen: flat(chosen.rounds),
     "pauses": lambda _: pauses(),
-    "workers": lambda chosen: workers(min(chosen.rate, _SHARED_RATE), chosen.seconds, chosen.rounds),
+    "workers": lambda chosen: workers(min(chosen.rate, _RATE_OF_EACH), chosen.seconds, chosen.rounds),
 }
 PARTS = tuple(_MEASURES)
